@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The project's verbs: demo, test, bench, pack. See README.md.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+need_sdk() {
+    if ! command -v dotnet >/dev/null 2>&1 || ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
+        echo "build.sh needs the .NET 10 SDK on PATH: https://dotnet.microsoft.com/download/dotnet/10.0" >&2
+        exit 3
+    fi
+}
+
+# Restores with one retry: a package source may fail once.
+restore() {
+    dotnet restore "$1" --verbosity quiet || { sleep 5; dotnet restore "$1" --verbosity quiet; }
+}
+
+# The command is artifacts/bin/tern, a link to the program that the build leaves in its own folder.
+build_command() {
+    restore src/Tern.Cli
+    dotnet build src/Tern.Cli --configuration Release --no-restore --verbosity quiet --nologo -p:WarningLevel=0 -clp:ErrorsOnly
+    ln -sfn Tern.Cli/release/Tern.Cli artifacts/bin/tern
+}
+
+run_tests() {
+    restore Engine.sln
+    dotnet build Engine.sln --configuration Release --no-restore --verbosity quiet --nologo -clp:ErrorsOnly
+    ln -sfn Tern.Cli/release/Tern.Cli artifacts/bin/tern
+    local log=artifacts/test.log status=0
+    # One project at a time: the tests of the compute backends use every core themselves.
+    dotnet test Engine.sln --configuration Release --no-build --nologo -m:1 \
+        --logger "console;verbosity=minimal" -- RunConfiguration.CollectSourceInformation=false 2>&1 | tee "$log" || status=$?
+    grep -hoE '\[skip\].*' "$log" | sort | uniq -c || true
+    # Each project ends in "Failed: a, Passed: b, Skipped: c"; the last line adds them up.
+    awk -v status="$status" '
+        match($0, /Failed: +[0-9]+, Passed: +[0-9]+, Skipped: +[0-9]+/) {
+            line = substr($0, RSTART, RLENGTH); gsub(/[A-Za-z:,]+/, "", line); split(line, n, " ")
+            failed += n[1]; passed += n[2]; skipped += n[3]
+        }
+        END {
+            if (status != 0 && failed == 0) { print "the test run itself failed (exit " status ")"; failed = 1 }
+            printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+            exit (failed > 0 || passed == 0) ? 1 : 0
+        }' "$log"
+}
+
+verb=${1:-help}
+shift || true
+case "$verb" in
+demo)
+    need_sdk
+    build_command
+    exec artifacts/bin/tern demo "$@"
+    ;;
+test)
+    need_sdk
+    run_tests "$@"
+    ;;
+bench)
+    need_sdk
+    restore bench/Tern.Benchmarks
+    exec dotnet run --project bench/Tern.Benchmarks --configuration Release --no-restore -- "$@"
+    ;;
+pack)
+    need_sdk
+    restore Engine.sln
+    exec dotnet pack Engine.sln --configuration Release --no-restore --nologo --output artifacts/packages "$@"
+    ;;
+build)
+    need_sdk
+    build_command
+    echo "artifacts/bin/tern"
+    ;;
+*)
+    cat <<'TEXT'
+usage: ./build.sh VERB [arguments]
+  demo    build, then run the demo: collection, training, index, search, report (passes arguments on: --minutes 30)
+  test    build everything and run all tests; the last line is "N passed, N failed, N skipped"
+  build   build the command line program artifacts/bin/tern
+  bench   run the micro-benchmarks (arguments go to BenchmarkDotNet)
+  pack    make the NuGet packages under artifacts/packages
+TEXT
+    [ "$verb" = help ] || exit 2
+    ;;
+esac

@@ -1,0 +1,13 @@
+namespace Tern.Text;
+
+/// <summary>A passage to be found: external id, title (may be empty) and text.</summary>
+public sealed record Document(string Id, string Title, string Text);
+
+/// <summary>A query with its topic id.</summary>
+public sealed record Query(string Id, string Text);
+
+/// <summary>
+/// One query with a relevant passage and, in order of hardness or none, passages known or presumed not relevant.
+/// Teacher scores are present for all of them or for none; <see cref="NegativeScores"/> is aligned with <see cref="NegativeIds"/>.
+/// </summary>
+public sealed record TrainingExample(string Query, string PositiveId, IReadOnlyList<string> NegativeIds, float? PositiveScore = null, IReadOnlyList<float>? NegativeScores = null);
