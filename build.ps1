@@ -1,0 +1,50 @@
+# The project's verbs on Windows: demo, test, build, bench, pack. See README.md; build.sh is the same for Linux and macOS.
+param([Parameter(Position = 0)][string]$Verb = 'help', [Parameter(ValueFromRemainingArguments = $true)][string[]]$Rest = @())
+$ErrorActionPreference = 'Stop'
+Set-Location $PSScriptRoot
+$env:DOTNET_NOLOGO = '1'
+$env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
+
+function Need-Sdk {
+    if (-not (Get-Command dotnet -ErrorAction SilentlyContinue) -or -not ((dotnet --list-sdks) -match '^10\.')) {
+        [Console]::Error.WriteLine('build.ps1 needs the .NET 10 SDK on PATH: https://dotnet.microsoft.com/download/dotnet/10.0')
+        exit 3
+    }
+}
+
+function Invoke-Checked([scriptblock]$Command) {
+    & $Command
+    if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
+}
+
+function Build-Command {
+    Invoke-Checked { dotnet build src/Tern.Cli --configuration Release --verbosity quiet --nologo -clp:ErrorsOnly }
+    Set-Content -Path artifacts/bin/tern.cmd -Value "@`"%~dp0Tern.Cli\release\Tern.Cli.exe`" %*"
+}
+
+switch ($Verb) {
+    'demo' { Need-Sdk; Build-Command; & artifacts/bin/tern.cmd demo @Rest; exit $LASTEXITCODE }
+    'build' { Need-Sdk; Build-Command; Write-Output 'artifacts/bin/tern.cmd' }
+    'test' {
+        Need-Sdk
+        Invoke-Checked { dotnet build Engine.sln --configuration Release --verbosity quiet --nologo -clp:ErrorsOnly }
+        $log = dotnet test Engine.sln --configuration Release --no-build --nologo -m:1 --logger 'console;verbosity=minimal' 2>&1 | Tee-Object -Variable lines
+        $status = $LASTEXITCODE
+        $passed = 0; $failed = 0; $skipped = 0
+        $log | Write-Output
+        foreach ($line in $lines) {
+            if ("$line" -match 'Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+)') {
+                $failed += [int]$Matches[1]; $passed += [int]$Matches[2]; $skipped += [int]$Matches[3]
+            }
+        }
+        if ($status -ne 0 -and $failed -eq 0) { $failed = 1 }
+        Write-Output "$passed passed, $failed failed, $skipped skipped"
+        if ($failed -gt 0 -or $passed -eq 0) { exit 1 }
+    }
+    'bench' { Need-Sdk; dotnet run --project bench/Tern.Benchmarks --configuration Release -- @Rest; exit $LASTEXITCODE }
+    'pack' { Need-Sdk; dotnet pack Engine.sln --configuration Release --nologo --output artifacts/packages @Rest; exit $LASTEXITCODE }
+    default {
+        Write-Output 'usage: ./build.ps1 demo | test | build | bench | pack   (arguments are passed on; see README.md)'
+        if ($Verb -ne 'help') { exit 2 }
+    }
+}
