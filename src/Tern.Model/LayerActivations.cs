@@ -1,0 +1,84 @@
+using Tern.Compute;
+
+namespace Tern.Model;
+
+/// <summary>What one block keeps of a forward pass for its backward. Owns its memory, which only ever grows.</summary>
+internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : IDisposable
+{
+    private readonly TensorMemory[] _memories = [.. Enumerable.Range(0, 14).Select(_ => backend.Allocate(DType.Float32))];
+
+    /// <summary>[T, H] residual stream before the block</summary>
+    public Tensor Input { get; private set; }
+
+    /// <summary>[1, T]</summary>
+    public Tensor AttentionInverseRms { get; private set; }
+
+    /// <summary>[T, H]</summary>
+    public Tensor AttentionNormed { get; private set; }
+
+    /// <summary>[T, N·D], rotated</summary>
+    public Tensor Query { get; private set; }
+
+    /// <summary>[T, G·D], rotated</summary>
+    public Tensor Key { get; private set; }
+
+    /// <summary>[T, G·D]</summary>
+    public Tensor Value { get; private set; }
+
+    /// <summary>[T, N]</summary>
+    public Tensor LogSumExp { get; private set; }
+
+    /// <summary>[T, N·D]</summary>
+    public Tensor Attended { get; private set; }
+
+    /// <summary>[T, H] residual stream between attention and feed-forward</summary>
+    public Tensor Middle { get; private set; }
+
+    /// <summary>[1, T]</summary>
+    public Tensor FeedForwardInverseRms { get; private set; }
+
+    /// <summary>[T, H]</summary>
+    public Tensor FeedForwardNormed { get; private set; }
+
+    /// <summary>[T, I]; after the backward its gradient</summary>
+    public Tensor Gate { get; private set; }
+
+    /// <summary>[T, I]; after the backward its gradient</summary>
+    public Tensor Up { get; private set; }
+
+    /// <summary>[T, I]</summary>
+    public Tensor Activated { get; private set; }
+
+    /// <summary>Shapes everything for a batch of that many tokens.</summary>
+    public void Shape(int tokenCount)
+    {
+        int hidden = config.HiddenSize;
+        int queries = config.HeadCount * config.HeadSize;
+        int keys = config.KeyValueHeadCount * config.HeadSize;
+        int next = 0;
+        Input = Take(tokenCount, hidden);
+        AttentionInverseRms = Take(1, tokenCount);
+        AttentionNormed = Take(tokenCount, hidden);
+        Query = Take(tokenCount, queries);
+        Key = Take(tokenCount, keys);
+        Value = Take(tokenCount, keys);
+        LogSumExp = Take(tokenCount, config.HeadCount);
+        Attended = Take(tokenCount, queries);
+        Middle = Take(tokenCount, hidden);
+        FeedForwardInverseRms = Take(1, tokenCount);
+        FeedForwardNormed = Take(tokenCount, hidden);
+        Gate = Take(tokenCount, config.IntermediateSize);
+        Up = Take(tokenCount, config.IntermediateSize);
+        Activated = Take(tokenCount, config.IntermediateSize);
+
+        Tensor Take(int rows, int columns) => _memories[next++].Shape(rows, columns);
+    }
+
+    public void Dispose()
+    {
+        foreach (TensorMemory memory in _memories)
+        {
+            memory.Dispose();
+        }
+    }
+}

@@ -1,0 +1,273 @@
+using Tern.Compute;
+
+namespace Tern.Model;
+
+/// <summary>
+/// The Llama body: token ids to hidden states after the final norm, over packed sequences without padding, seeing the
+/// whole sequence or only what is before. Owns its activations, not its weights; what it returns is valid until its next
+/// call. One caller at a time. In the steady state nothing is allocated.
+/// </summary>
+public sealed class LlamaModel : IDisposable
+{
+    private readonly IBackend _backend;
+    private readonly LlamaConfig _config;
+    private readonly RotaryTable _rotary;
+    private readonly List<LayerActivations> _layers = [];
+    private readonly List<IDisposable> _owned = [];
+    private readonly TensorMemory _tokenMemory;
+    private readonly TensorMemory _startMemory;
+    private readonly TensorMemory _residualMemory;
+    private readonly TensorMemory _finalInverseRmsMemory;
+    private readonly TensorMemory _hiddenMemory;
+    private readonly TensorMemory _deltaMemory;
+    private readonly TensorMemory _logitsMemory;
+    private readonly TensorMemory _dResidualMemory;
+    private readonly TensorMemory _dNormedMemory;
+    private readonly TensorMemory _dActivatedMemory;
+    private readonly TensorMemory _dAttendedMemory;
+    private readonly TensorMemory _dQueryMemory;
+    private readonly TensorMemory _dKeyMemory;
+    private readonly TensorMemory _dValueMemory;
+
+    private Tensor _tokens; // Int32 [1, T]
+    private Tensor _rotations; // [positions, D]
+    private Tensor _residual; // [T, H] what the final norm normalised
+    private Tensor _finalInverseRms; // [1, T]
+    private int _runLayerCount;
+    private bool _causal;
+    private bool _kept;
+
+    public LlamaModel(IBackend backend, LlamaWeights weights)
+    {
+        _backend = backend;
+        _config = weights.Config;
+        Weights = weights;
+        _rotary = new RotaryTable(backend, _config);
+        _owned.Add(_rotary);
+        _tokenMemory = Own(DType.Int32);
+        _startMemory = Own(DType.Int32);
+        _residualMemory = Own();
+        _finalInverseRmsMemory = Own();
+        _hiddenMemory = Own();
+        _deltaMemory = Own();
+        _logitsMemory = Own();
+        _dResidualMemory = Own();
+        _dNormedMemory = Own();
+        _dActivatedMemory = Own();
+        _dAttendedMemory = Own();
+        _dQueryMemory = Own();
+        _dKeyMemory = Own();
+        _dValueMemory = Own();
+    }
+
+    public LlamaWeights Weights { get; }
+
+    /// <summary>Int32 [1, B + 1], the sequence starts of the last forward pass.</summary>
+    public Tensor SequenceStarts { get; private set; }
+
+    /// <summary>True: no blocks run; hidden states are the normed embeddings. For ablations.</summary>
+    public bool BypassBlocks { get; set; }
+
+    private float AttentionScale => 1f / MathF.Sqrt(_config.HeadSize);
+
+    /// <summary>
+    /// Hidden states [T, H] after the final norm. Sequence b is <c>tokens[sequenceStarts[b] .. sequenceStarts[b + 1]]</c>.
+    /// <paramref name="keepForBackward"/> keeps every block's activations; without it they share one block's memory.
+    /// </summary>
+    public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool causal, bool keepForBackward)
+    {
+        int longest = CheckBatch(tokens, sequenceStarts);
+        int hidden = _config.HiddenSize;
+        _causal = causal;
+        _kept = keepForBackward;
+        _runLayerCount = BypassBlocks ? 0 : _config.LayerCount;
+        _rotations = _rotary.Get(longest);
+        _tokens = _tokenMemory.Shape(1, tokens.Length);
+        SequenceStarts = _startMemory.Shape(1, sequenceStarts.Length);
+        _backend.Upload(tokens, _tokens);
+        _backend.Upload(sequenceStarts, SequenceStarts);
+
+        Tensor output = _hiddenMemory.Shape(tokens.Length, hidden);
+        _residual = _residualMemory.Shape(tokens.Length, hidden);
+        _finalInverseRms = _finalInverseRmsMemory.Shape(1, tokens.Length);
+        Tensor delta = _deltaMemory.Shape(tokens.Length, hidden); // what the last half block adds to the stream
+        Tensor stream = _residual; // the residual stream
+        _backend.EmbeddingForward(Weights.Embedding.Value, _tokens, stream);
+        for (int i = 0; i < _runLayerCount; i++)
+        {
+            LayerActivations kept = Activations(keepForBackward ? i : 0);
+            kept.Shape(tokens.Length);
+            LayerForward(Weights.Layers[i], kept, stream, delta, isFirst: i == 0);
+            stream = kept.Middle;
+        }
+
+        if (_runLayerCount == 0)
+        {
+            _backend.RmsNormForward(_residual, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _finalInverseRms, output);
+        }
+        else
+        {
+            _backend.AddRmsNormForward(stream, delta, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _residual, _finalInverseRms, output);
+        }
+
+        return output;
+    }
+
+    /// <summary>
+    /// Adds the gradients of the last forward pass, which must have kept its activations, to the weights'. Frozen weights
+    /// cost nothing. <paramref name="dHidden"/> is [T, H]. Once per forward pass: activations are overwritten.
+    /// </summary>
+    public void Backward(Tensor dHidden)
+    {
+        if (!_kept)
+        {
+            throw new InvalidOperationException("a backward pass needs a forward pass with keepForBackward before it, and each forward pass has only one");
+        }
+
+        _kept = false;
+        Tensor dStream = _dResidualMemory.Shape(dHidden.Rows, dHidden.Columns);
+        _backend.Fill(0f, dStream);
+        _backend.RmsNormBackward(dHidden, _residual, Weights.FinalNorm.Value, _finalInverseRms, dStream, Weights.FinalNorm.Gradient);
+        for (int i = _runLayerCount - 1; i >= 0; i--)
+        {
+            LayerBackward(Weights.Layers[i], _layers[i], dStream);
+        }
+
+        if (Weights.Embedding.IsTrainable)
+        {
+            _backend.EmbeddingBackward(dStream, _tokens, Weights.Embedding.Gradient);
+        }
+    }
+
+    /// <summary>All logits [T, V] without scale or bias: for checks of small models, as the sparse head never needs them.</summary>
+    public Tensor Logits(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool causal)
+    {
+        Tensor hidden = Forward(tokens, sequenceStarts, causal, keepForBackward: false);
+        Tensor logits = _logitsMemory.Shape(tokens.Length, _config.VocabularySize);
+        Project(hidden, Weights.OutputProjection, logits);
+        return logits;
+    }
+
+    public void Dispose()
+    {
+        _layers.ForEach(l => l.Dispose());
+        _owned.ForEach(o => o.Dispose());
+        _layers.Clear();
+        _owned.Clear();
+    }
+
+    /// <summary>One block. On entry the stream lacks delta (but for the first block); on return delta is what it lacks again.</summary>
+    private void LayerForward(LlamaLayer layer, LayerActivations kept, Tensor stream, Tensor delta, bool isFirst)
+    {
+        float epsilon = _config.RmsNormEpsilon;
+        if (isFirst)
+        {
+            _backend.Copy(stream, kept.Input);
+            _backend.RmsNormForward(kept.Input, layer.AttentionNorm.Value, epsilon, kept.AttentionInverseRms, kept.AttentionNormed);
+        }
+        else
+        {
+            _backend.AddRmsNormForward(stream, delta, layer.AttentionNorm.Value, epsilon, kept.Input, kept.AttentionInverseRms, kept.AttentionNormed);
+        }
+
+        Project(kept.AttentionNormed, layer.Query, kept.Query);
+        Project(kept.AttentionNormed, layer.Key, kept.Key);
+        Project(kept.AttentionNormed, layer.Value, kept.Value);
+        _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Query);
+        _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Key);
+        _backend.AttentionForward(kept.Query, kept.Key, kept.Value, SequenceStarts, _config.HeadCount, _config.KeyValueHeadCount, AttentionScale, _causal, kept.LogSumExp, kept.Attended);
+        Project(kept.Attended, layer.AttentionOutput, delta);
+
+        _backend.AddRmsNormForward(kept.Input, delta, layer.FeedForwardNorm.Value, epsilon, kept.Middle, kept.FeedForwardInverseRms, kept.FeedForwardNormed);
+        Project(kept.FeedForwardNormed, layer.Gate, kept.Gate);
+        Project(kept.FeedForwardNormed, layer.Up, kept.Up);
+        _backend.SwiGluForward(kept.Gate, kept.Up, kept.Activated);
+        Project(kept.Activated, layer.Down, delta);
+    }
+
+    /// <summary>The block in reverse. dStream [T, H] is the gradient after the block on entry and that before it on return.</summary>
+    private void LayerBackward(LlamaLayer layer, LayerActivations kept, Tensor dStream)
+    {
+        int tokenCount = dStream.Rows;
+        Tensor dNormed = _dNormedMemory.Shape(tokenCount, _config.HiddenSize);
+
+        // stream = middle + down(silu(gate) · up): the sum passes its gradient to both.
+        Tensor dActivated = _dActivatedMemory.Shape(tokenCount, _config.IntermediateSize);
+        ProjectBackward(dStream, kept.Activated, layer.Down, accumulate: false, dActivated);
+        _backend.SwiGluBackward(dActivated, kept.Gate, kept.Up, kept.Gate, kept.Up);
+        ProjectBackward(kept.Gate, kept.FeedForwardNormed, layer.Gate, accumulate: false, dNormed);
+        ProjectBackward(kept.Up, kept.FeedForwardNormed, layer.Up, accumulate: true, dNormed);
+        _backend.RmsNormBackward(dNormed, kept.Middle, layer.FeedForwardNorm.Value, kept.FeedForwardInverseRms, dStream, layer.FeedForwardNorm.Gradient);
+
+        // middle = input + output(attention(...)).
+        Tensor dAttended = _dAttendedMemory.Shape(tokenCount, kept.Attended.Columns);
+        Tensor dQuery = _dQueryMemory.Shape(tokenCount, kept.Query.Columns);
+        Tensor dKey = _dKeyMemory.Shape(tokenCount, kept.Key.Columns);
+        Tensor dValue = _dValueMemory.Shape(tokenCount, kept.Value.Columns);
+        ProjectBackward(dStream, kept.Attended, layer.AttentionOutput, accumulate: false, dAttended);
+        _backend.AttentionBackward(dAttended, kept.Query, kept.Key, kept.Value, kept.Attended, kept.LogSumExp, SequenceStarts, _config.HeadCount, _config.KeyValueHeadCount, AttentionScale, _causal, dQuery, dKey, dValue);
+        _backend.RopeBackward(SequenceStarts, _rotations, _config.HeadSize, dQuery);
+        _backend.RopeBackward(SequenceStarts, _rotations, _config.HeadSize, dKey);
+        ProjectBackward(dQuery, kept.AttentionNormed, layer.Query, accumulate: false, dNormed);
+        ProjectBackward(dKey, kept.AttentionNormed, layer.Key, accumulate: true, dNormed);
+        ProjectBackward(dValue, kept.AttentionNormed, layer.Value, accumulate: true, dNormed);
+        _backend.RmsNormBackward(dNormed, kept.Input, layer.AttentionNorm.Value, kept.AttentionInverseRms, dStream, layer.AttentionNorm.Gradient);
+    }
+
+    /// <summary>destination [T, out] = input [T, in] · weight [out, in]ᵀ</summary>
+    private void Project(Tensor input, Parameter weight, Tensor destination) => _backend.MatMul(input, false, weight.Value, true, false, destination);
+
+    /// <summary>dInput = dOutput · weight (or += ), weight's gradient += dOutputᵀ · input.</summary>
+    private void ProjectBackward(Tensor dOutput, Tensor input, Parameter weight, bool accumulate, Tensor dInput)
+    {
+        _backend.MatMul(dOutput, false, weight.Value, false, accumulate, dInput);
+        if (weight.IsTrainable)
+        {
+            _backend.MatMul(dOutput, true, input, false, true, weight.Gradient);
+        }
+    }
+
+    private LayerActivations Activations(int layer)
+    {
+        while (_layers.Count <= layer)
+        {
+            _layers.Add(new LayerActivations(_backend, _config));
+        }
+
+        return _layers[layer];
+    }
+
+    private TensorMemory Own(DType dtype = DType.Float32)
+    {
+        TensorMemory memory = _backend.Allocate(dtype);
+        _owned.Add(memory);
+        return memory;
+    }
+
+    /// <summary>Checks ids and starts; returns the length of the longest sequence.</summary>
+    private int CheckBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts)
+    {
+        if (sequenceStarts.Length < 2 || sequenceStarts[0] != 0 || sequenceStarts[^1] != tokens.Length || tokens.Length == 0)
+        {
+            throw new ArgumentException($"sequenceStarts must go from 0 to the token count {tokens.Length}, with at least one sequence and one token", nameof(sequenceStarts));
+        }
+
+        int longest = 0;
+        for (int b = 1; b < sequenceStarts.Length; b++)
+        {
+            int length = sequenceStarts[b] - sequenceStarts[b - 1];
+            ArgumentOutOfRangeException.ThrowIfNegative(length, nameof(sequenceStarts));
+            longest = Math.Max(longest, length);
+        }
+
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)_config.VocabularySize)
+            {
+                throw new ArgumentException($"token id {token} is outside the vocabulary of {_config.VocabularySize}; tokenizer and model do not belong together", nameof(tokens));
+            }
+        }
+
+        return longest;
+    }
+}
