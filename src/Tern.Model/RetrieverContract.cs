@@ -1,3 +1,7 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Tern.Model.Checkpoints;
+
 namespace Tern.Model;
 
 /// <summary>What a text is turned into.</summary>
@@ -16,6 +20,8 @@ public enum RepresentationKind
 /// </summary>
 public sealed record RetrieverContract
 {
+    public const string FileName = "retriever.json";
+
     public required RepresentationKind Kind { get; init; }
 
     public bool AddBos { get; init; } = true;
@@ -55,6 +61,64 @@ public sealed record RetrieverContract
 
     /// <summary>Texts with the vectors that these weights gave when saved; a self-test encodes them again.</summary>
     public IReadOnlyList<GoldenVector> Golden { get; init; } = [];
+
+    /// <summary>
+    /// The contract of the paper's models: BOS and no prefix, the whole sequence seen both ways, 64 and 192 tokens, logits
+    /// scaled by hiddenSize^-¼ (sparse) or the mean of normalised tokens (dense).
+    /// </summary>
+    public static RetrieverContract Lion(RepresentationKind kind, LlamaConfig config) => new()
+    {
+        Kind = kind,
+        LogitScale = kind == RepresentationKind.Sparse ? (float)Math.Pow(config.HiddenSize, -0.25) : 1f,
+    };
+
+    /// <summary>Reads the <c>retriever.json</c> of a model directory.</summary>
+    /// <exception cref="InvalidDataException">It is missing (the message says how to make one), damaged, or has keys unknown to this version.</exception>
+    public static RetrieverContract Load(string directory)
+    {
+        string path = Path.Combine(directory, FileName);
+        if (!File.Exists(path))
+        {
+            throw new InvalidDataException($"{path}: missing: it says how texts become tokens and vectors, which the weights do not. For a model of the paper (BOS, no prefix) write {{\"kind\": \"sparse\", \"logit_scale\": S}} with S = hidden_size^-0.25 (1B: 0.14865089), or {{\"kind\": \"dense\"}}; for another, its own BOS, prefixes and scale");
+        }
+
+        try
+        {
+            RetrieverContract contract = JsonSerializer.Deserialize(File.ReadAllBytes(path), ContractJsonContext.Default.RetrieverContract) ?? throw new JsonException("the file is null");
+            contract.Validate(path);
+            return contract;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path}:{e.LineNumber + 1}: {e.Message} A key that is unknown may come from a later version of Tern: use that version, or remove the key if the vectors do not depend on it.", e);
+        }
+    }
+
+    /// <summary>Writes <c>retriever.json</c>; aside, then renamed.</summary>
+    public void Save(string directory)
+    {
+        Validate(nameof(RetrieverContract));
+        Directory.CreateDirectory(directory);
+        AtomicFile.Write(Path.Combine(directory, FileName), stream => JsonSerializer.Serialize(stream, this, ContractJsonContext.Default.RetrieverContract));
+    }
+
+    private void Validate(string source)
+    {
+        if (!Enum.IsDefined(Kind))
+        {
+            throw new InvalidDataException($"{source}: kind {Kind} is neither sparse nor dense");
+        }
+
+        if (!(LogitScale > 0) || !float.IsFinite(LogitScale))
+        {
+            throw new InvalidDataException(FormattableString.Invariant($"{source}: logit_scale {LogitScale} is not a number above 0"));
+        }
+
+        if (MaxQueryTokens < 1 || MaxDocumentTokens < 1 || QueryTopTerms < 0 || DocumentTopTerms < 0)
+        {
+            throw new InvalidDataException($"{source}: max_query_tokens {MaxQueryTokens} and max_document_tokens {MaxDocumentTokens} must be above 0, query_top_terms {QueryTopTerms} and document_top_terms {DocumentTopTerms} at least 0");
+        }
+    }
 }
 
 /// <summary>
@@ -62,3 +126,12 @@ public sealed record RetrieverContract
 /// empty and <see cref="Values"/> is the whole vector.
 /// </summary>
 public sealed record GoldenVector(string Text, bool IsQuery, IReadOnlyList<int> TokenIds, IReadOnlyList<int> Terms, IReadOnlyList<float> Values);
+
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    UseStringEnumConverter = true)]
+[JsonSerializable(typeof(RetrieverContract))]
+internal sealed partial class ContractJsonContext : JsonSerializerContext;
