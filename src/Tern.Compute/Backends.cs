@@ -1,9 +1,11 @@
+using Tern.Compute.Cpu;
+
 namespace Tern.Compute;
 
 /// <summary>The backends that can run on this machine, best last; product, tests and benches enumerate this list.</summary>
 public static class Backends
 {
-    private static readonly List<BackendFactory> Registered = [];
+    private static readonly List<BackendFactory> Registered = [new("cpu", static threads => new CpuBackend(threads))];
 
     /// <summary>All registered factories, in order of registration.</summary>
     public static IReadOnlyList<BackendFactory> Available => Registered;

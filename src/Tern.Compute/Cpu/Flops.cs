@@ -1,0 +1,90 @@
+using System.Runtime.Intrinsics;
+using Tern.Compute.Threading;
+
+namespace Tern.Compute.Cpu;
+
+/// <summary>The FLOPS regulariser: Σ over columns of the squared mean of absolute values.</summary>
+internal static unsafe class Flops
+{
+    // A task reads 2 KiB of each row: whole cache lines, and enough tasks for small vocabularies.
+    private const int ColumnsPerTask = 512;
+
+    /// <summary>Each column adds its rows in order; the tasks' sums of squares are added in order.</summary>
+    public static double Forward(WorkerPool pool, Tensor values, Tensor columnMeans)
+    {
+        Operand.Check(values);
+        Operand.CheckVector(columnMeans, values.Columns);
+        int taskCount = (values.Columns + ColumnsPerTask - 1) / ColumnsPerTask;
+        double* partials = ThreadScratch.Shared<double>(taskCount);
+        pool.Run(
+            taskCount,
+            (values, columnMeans, partials: (nint)partials),
+            static (task, s) =>
+            {
+                int start = task * ColumnsPerTask;
+                int count = Math.Min(ColumnsPerTask, s.values.Columns - start);
+                float* means = s.columnMeans.Floats(0) + start;
+                new Span<float>(means, count).Clear();
+                for (int row = 0; row < s.values.Rows; row++)
+                {
+                    float* values = s.values.Floats(row) + start;
+                    for (int i = 0; i < count; i += VectorMath.Lanes)
+                    {
+                        VectorMath.Store(VectorMath.Load(means + i, count - i) + Vector256.Abs(VectorMath.Load(values + i, count - i)), means + i, count - i);
+                    }
+                }
+
+                double sum = 0;
+                float share = 1f / Math.Max(s.values.Rows, 1);
+                for (int i = 0; i < count; i++)
+                {
+                    means[i] *= share;
+                    sum += (double)means[i] * means[i];
+                }
+
+                ((double*)s.partials)[task] = sum;
+            });
+
+        double total = 0;
+        for (int task = 0; task < taskCount; task++)
+        {
+            total += partials[task];
+        }
+
+        return total;
+    }
+
+    /// <summary>∂FLOPS/∂x[b, v] = 2 · mean[v] · sign(x[b, v]) / B.</summary>
+    public static void Backward(WorkerPool pool, Tensor values, Tensor columnMeans, float weight, Tensor accumulateDValues)
+    {
+        Operand.Check(values);
+        Operand.CheckVector(columnMeans, values.Columns);
+        Operand.Check(accumulateDValues, values.Rows, values.Columns);
+        pool.Run(
+            values.Rows,
+            (values, columnMeans, weight, accumulateDValues),
+            static (row, s) =>
+            {
+                float* values = s.values.Floats(row);
+                float* means = s.columnMeans.Floats(0);
+                float* dValues = s.accumulateDValues.Floats(row);
+                int count = s.values.Columns;
+                Vector256<float> scale = Vector256.Create(2 * s.weight / s.values.Rows);
+                Vector256<float> zero = Vector256<float>.Zero;
+                for (int i = 0; i < count; i += VectorMath.Lanes)
+                {
+                    int left = count - i;
+                    Vector256<float> value = VectorMath.Load(values + i, left);
+                    Vector256<float> nonZero = ~Vector256.Equals(value, zero);
+                    if (nonZero.ExtractMostSignificantBits() == 0)
+                    {
+                        continue;
+                    }
+
+                    Vector256<float> sign = value & Vector256.Create(-0f);
+                    Vector256<float> step = ((scale * VectorMath.Load(means + i, left)) ^ sign) & nonZero;
+                    VectorMath.Store(VectorMath.Load(dValues + i, left) + step, dValues + i, left);
+                }
+            });
+    }
+}
