@@ -1,0 +1,243 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Tern.Retrieval.Files;
+
+/// <summary>One row of the section table: name (ASCII, zero-padded), place and checksum.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 8)]
+internal readonly record struct SectionEntry(ulong Name, ulong Offset, ulong Length, ulong Hash);
+
+/// <summary>
+/// A memory-mapped file of checksummed sections, as <see cref="SectionFileWriter"/> writes it. Opening checks the header;
+/// <see cref="Verify(string)"/> checks one section. Every failure is an <see cref="InvalidDataException"/> with path,
+/// section and offset. Spans and pointers are valid until Dispose. Safe for concurrent readers.
+/// </summary>
+internal sealed unsafe class SectionFile : IDisposable
+{
+    internal const uint Version = 1;
+    internal const int HeaderByteCount = 1024;
+    internal const int TableOffset = 64;
+    internal const int EntryByteCount = 32;
+    internal const int MaxSectionCount = 29;
+    internal const int HeaderHashOffset = HeaderByteCount - 8;
+
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _start;
+    private readonly SectionEntry[] _sections;
+    private bool _disposed;
+
+    private SectionFile(string path, ulong magic)
+    {
+        Path = path;
+        ByteCount = new FileInfo(path).Length;
+        if (ByteCount < HeaderByteCount)
+        {
+            throw Invalid("header", ByteCount, $"the file ends inside its header ({ByteCount} of {HeaderByteCount} bytes); build it again");
+        }
+
+        _file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        _view = _file.CreateViewAccessor(0, ByteCount, MemoryMappedFileAccess.Read);
+        byte* start = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+        _start = start;
+        _sections = [];
+        try
+        {
+            _sections = ReadHeader(magic);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public string Path { get; }
+
+    public long ByteCount { get; }
+
+    public IEnumerable<string> SectionNames => _sections.Select(section => NameText(section.Name));
+
+    /// <summary>The header's checksum: a fingerprint of the whole file, because it covers the checksums of all sections.</summary>
+    public ulong HeaderHash => BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(_start + HeaderHashOffset, 8));
+
+    public static SectionFile Open(string path, ulong magic)
+    {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{path} is missing", path);
+        }
+
+        return new SectionFile(path, magic);
+    }
+
+    public bool Has(string name) => Array.Exists(_sections, section => section.Name == NameCode(name));
+
+    /// <summary>The section's first byte, 64-aligned, and its element count; a length that is not whole elements is an error.</summary>
+    public T* Pointer<T>(string name, out long count)
+        where T : unmanaged
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        SectionEntry section = Find(name);
+        if (section.Length % (ulong)sizeof(T) != 0)
+        {
+            throw Invalid(name, (long)section.Offset, $"{section.Length} bytes are not whole elements of {sizeof(T)} bytes");
+        }
+
+        count = (long)(section.Length / (ulong)sizeof(T));
+        return (T*)(_start + section.Offset);
+    }
+
+    /// <summary>The section's first byte, checking that there are exactly <paramref name="expectedCount"/> elements.</summary>
+    public T* Pointer<T>(string name, long expectedCount)
+        where T : unmanaged
+    {
+        T* pointer = Pointer<T>(name, out long count);
+        if (count != expectedCount)
+        {
+            throw Invalid(name, (long)Find(name).Offset, $"{count} elements where {expectedCount} belong");
+        }
+
+        return pointer;
+    }
+
+    /// <summary>Where a section lies in the file, in bytes.</summary>
+    public (long Offset, long Length) Place(string name) => ((long)Find(name).Offset, (long)Find(name).Length);
+
+    /// <summary>A section that fits a span, checked against its checksum first.</summary>
+    public ReadOnlySpan<T> Table<T>(string name)
+        where T : unmanaged
+    {
+        Verify(name);
+        T* pointer = Pointer<T>(name, out long count);
+        return count <= int.MaxValue ? new ReadOnlySpan<T>(pointer, (int)count) : throw Invalid(name, (long)Find(name).Offset, $"{count} elements are too many for a table");
+    }
+
+    /// <summary>Compares a section with its checksum.</summary>
+    public void Verify(string name)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        SectionEntry section = Find(name);
+        var hash = new XxHash3();
+        for (ulong done = 0; done < section.Length;)
+        {
+            int piece = (int)Math.Min(section.Length - done, 1 << 24);
+            hash.Append(new ReadOnlySpan<byte>(_start + section.Offset + done, piece));
+            done += (ulong)piece;
+        }
+
+        if (hash.GetCurrentHashAsUInt64() != section.Hash)
+        {
+            throw Invalid(name, (long)section.Offset, $"the checksum of its {section.Length} bytes does not match: the file is damaged; build it again");
+        }
+    }
+
+    /// <summary>Verifies every section and that the gaps between them are zero.</summary>
+    public void Verify()
+    {
+        ulong end = HeaderByteCount;
+        foreach (SectionEntry section in _sections)
+        {
+            CheckZero(NameText(section.Name), end, section.Offset);
+            Verify(NameText(section.Name));
+            end = section.Offset + section.Length;
+        }
+
+        CheckZero("end of file", end, (ulong)ByteCount);
+    }
+
+    public InvalidDataException Invalid(string section, long offset, string problem) => new($"{Path}: section '{section}' at offset {offset}: {problem}");
+
+    /// <summary>The error for a bad value inside a section.</summary>
+    public InvalidDataException InvalidElement(string section, string problem) => Invalid(section, (long)Find(section).Offset, problem);
+
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
+            _view.Dispose();
+            _file.Dispose();
+        }
+    }
+
+    internal static ulong NameCode(string name)
+    {
+        if (name.Length is 0 or > 8 || !Ascii.IsValid(name))
+        {
+            throw new ArgumentException($"section name '{name}' must be 1 to 8 ASCII characters", nameof(name));
+        }
+
+        ulong code = 0;
+        for (int i = 0; i < name.Length; i++)
+        {
+            code |= (ulong)name[i] << (8 * i);
+        }
+
+        return code;
+    }
+
+    private static string NameText(ulong code)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, code);
+        return Encoding.ASCII.GetString(bytes).TrimEnd('\0');
+    }
+
+    private SectionEntry[] ReadHeader(ulong magic)
+    {
+        var header = new ReadOnlySpan<byte>(_start, HeaderByteCount);
+        if (BinaryPrimitives.ReadUInt64LittleEndian(header) != magic)
+        {
+            throw Invalid("header", 0, $"not a {NameText(magic)} file (another file type, or damaged)");
+        }
+
+        uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
+        if (version != Version)
+        {
+            throw Invalid("header", 8, $"format version {version}, this build reads version {Version}; build the index again");
+        }
+
+        if (XxHash3.HashToUInt64(header[..HeaderHashOffset]) != BinaryPrimitives.ReadUInt64LittleEndian(header[HeaderHashOffset..]))
+        {
+            throw Invalid("header", 0, "the header's checksum does not match: the file is damaged; build it again");
+        }
+
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(header[16..]);
+        var sections = MemoryMarshal.Cast<byte, SectionEntry>(header[TableOffset..HeaderHashOffset])[..(int)BinaryPrimitives.ReadUInt32LittleEndian(header[12..])].ToArray();
+        if (length != (ulong)ByteCount)
+        {
+            string cut = sections.Where(section => section.Offset + section.Length > (ulong)ByteCount).Select(section => NameText(section.Name)).FirstOrDefault("end of file");
+            throw Invalid(cut, ByteCount, $"the file has {ByteCount} bytes, its header says {length}: it was {(length > (ulong)ByteCount ? "truncated" : "extended")}; build it again");
+        }
+
+        return sections;
+    }
+
+    private SectionEntry Find(string name)
+    {
+        ulong code = NameCode(name);
+        foreach (ref readonly SectionEntry section in _sections.AsSpan())
+        {
+            if (section.Name == code)
+            {
+                return section;
+            }
+        }
+
+        throw Invalid(name, 0, "the section is missing");
+    }
+
+    private void CheckZero(string section, ulong from, ulong to)
+    {
+        if (new ReadOnlySpan<byte>(_start + from, (int)(to - from)).ContainsAnyExcept((byte)0))
+        {
+            throw Invalid(section, (long)from, "the padding before it is not zero: the file is damaged; build it again");
+        }
+    }
+}

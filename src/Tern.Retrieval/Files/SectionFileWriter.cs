@@ -1,0 +1,117 @@
+using System.Buffers.Binary;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Tern.Retrieval.Files;
+
+/// <summary>
+/// Writes one checksummed file of named sections (FORMAT.md): bytes go to <c>path.tmp</c> as they come, and
+/// <see cref="Complete"/> writes the header, flushes to the disk and renames, so a reader sees the whole file or none.
+/// Disposing without completing deletes what was written.
+/// </summary>
+internal sealed class SectionFileWriter : IDisposable
+{
+    private readonly string _path;
+    private readonly string _temporaryPath;
+    private readonly ulong _magic;
+    private readonly FileStream _stream;
+    private readonly XxHash3 _hash = new();
+    private readonly List<SectionEntry> _sections = [];
+    private SectionEntry _open;
+    private bool _isOpen;
+    private bool _completed;
+
+    public SectionFileWriter(string path, ulong magic)
+    {
+        _path = path;
+        _temporaryPath = path + ".tmp";
+        _magic = magic;
+        _stream = new FileStream(_temporaryPath, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16);
+        _stream.Write(new byte[SectionFile.HeaderByteCount]);
+    }
+
+    /// <summary>Starts a section at the next multiple of 64; names are ASCII, at most 8 characters.</summary>
+    public void Begin(string name)
+    {
+        End();
+        ulong code = SectionFile.NameCode(name);
+        if (_sections.Count == SectionFile.MaxSectionCount)
+        {
+            throw new InvalidOperationException($"a file holds at most {SectionFile.MaxSectionCount} sections");
+        }
+
+        Pad();
+        _open = new SectionEntry(code, (ulong)_stream.Position, 0, 0);
+        _isOpen = true;
+    }
+
+    public void Append<T>(ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        // Spans of more than 2 GiB of bytes cannot be cast; pieces of a million elements can.
+        for (; values.Length > 0; values = values[Math.Min(values.Length, 1 << 20)..])
+        {
+            ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values[..Math.Min(values.Length, 1 << 20)]);
+            _hash.Append(bytes);
+            _stream.Write(bytes);
+        }
+    }
+
+    public void Append(string text) => Append<byte>(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>A whole section at once.</summary>
+    public void Write<T>(string name, ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        Begin(name);
+        Append(values);
+    }
+
+    public void Complete()
+    {
+        End();
+        Pad();
+        // Vector loads may read past the last element of the last section, but never past the file.
+        _stream.Write(new byte[64]);
+        Span<byte> header = stackalloc byte[SectionFile.HeaderByteCount];
+        header.Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(header, _magic);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[8..], SectionFile.Version);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[12..], (uint)_sections.Count);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[16..], (ulong)_stream.Length);
+        for (int i = 0; i < _sections.Count; i++)
+        {
+            MemoryMarshal.Write(header[(SectionFile.TableOffset + (i * SectionFile.EntryByteCount))..], _sections[i]);
+        }
+
+        BinaryPrimitives.WriteUInt64LittleEndian(header[SectionFile.HeaderHashOffset..], XxHash3.HashToUInt64(header[..SectionFile.HeaderHashOffset]));
+        _stream.Position = 0;
+        _stream.Write(header);
+        _stream.Flush(flushToDisk: true);
+        _stream.Dispose();
+        File.Move(_temporaryPath, _path, overwrite: true);
+        _completed = true;
+    }
+
+    public void Dispose()
+    {
+        if (!_completed)
+        {
+            _stream.Dispose();
+            File.Delete(_temporaryPath);
+        }
+    }
+
+    private void End()
+    {
+        if (_isOpen)
+        {
+            _sections.Add(_open with { Length = (ulong)_stream.Position - _open.Offset, Hash = _hash.GetCurrentHashAsUInt64() });
+            _hash.Reset();
+            _isOpen = false;
+        }
+    }
+
+    private void Pad() => _stream.Write(new byte[(64 - (_stream.Position & 63)) & 63]);
+}
