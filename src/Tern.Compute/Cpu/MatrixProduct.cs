@@ -4,12 +4,89 @@ namespace Tern.Compute.Cpu;
 
 /// <summary>
 /// Dense matrix products on the CPU. Every result element is one chain of fused multiply-adds over the inner index in
-/// ascending order, begun at zero or at the destination's element, so its bits depend on nothing but its row and column.
+/// ascending order, begun at zero or at the destination's element, so its bits depend on nothing but its row and its
+/// column: not on the other rows and columns, the blocking, the thread count or the vector width.
 /// </summary>
 internal static unsafe class MatrixProduct
 {
     /// <summary>destination = op(left) · op(right), or += when <paramref name="accumulate"/>; <paramref name="right"/> may be BFloat16.</summary>
-    public static void Multiply(WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination)
+    public static void Multiply(WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) =>
+        Multiply(SimdPaths.Current, pool, left, transposeLeft, right, transposeRight, accumulate, destination);
+
+    /// <summary>As the other overload, on a given path.</summary>
+    public static void Multiply(SimdPath path, WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination)
+    {
+        int inner = Validate(left, transposeLeft, right, transposeRight, destination);
+        if (destination.ElementCount == 0)
+        {
+            return;
+        }
+
+        if (inner == 0)
+        {
+            if (!accumulate)
+            {
+                Clear(destination);
+            }
+
+            return;
+        }
+
+        MatrixProductPlan plan = new()
+        {
+            Kernels = path.Kernels,
+            Left = left,
+            Right = right,
+            Destination = destination,
+            TransposeLeft = transposeLeft,
+            TransposeRight = transposeRight,
+            Accumulate = accumulate,
+            Inner = inner,
+        };
+        plan.Cut(pool.ThreadCount);
+        if (plan.SharesRight)
+        {
+            using ScratchLease lease = pool.RentScratch();
+            int panelCount = MatrixProductPlan.CeilingDivide(destination.Columns, path.Kernels.TileColumns);
+            plan.SharedRight = lease.Buffer.Floats((nint)panelCount * path.Kernels.TileColumns * inner);
+            PackShared(pool, plan, panelCount);
+            RunTasks(pool, plan);
+        }
+        else
+        {
+            RunTasks(pool, plan);
+        }
+    }
+
+    private static void PackShared(WorkerPool pool, in MatrixProductPlan plan, int panelCount)
+    {
+        const int PanelsPerTask = 4;
+        pool.Run(
+            MatrixProductPlan.CeilingDivide(panelCount, PanelsPerTask),
+            (plan, panelCount),
+            static (task, s) =>
+            {
+                int width = s.plan.Kernels.TileColumns;
+                for (int p = task * PanelsPerTask; p < Math.Min((task + 1) * PanelsPerTask, s.panelCount); p++)
+                {
+                    int column = p * width;
+                    int count = Math.Min(width, s.plan.Destination.Columns - column);
+                    MatrixProductBlock.PackRight(s.plan, column, count, 0, s.plan.Inner, width, s.plan.SharedRight + ((nint)column * s.plan.Inner));
+                }
+            });
+    }
+
+    private static void RunTasks(WorkerPool pool, in MatrixProductPlan plan) =>
+        pool.Run(
+            plan.TaskCount,
+            (plan, pool),
+            static (task, s) =>
+            {
+                using ScratchLease lease = s.pool.RentScratch();
+                s.plan.Kernels.MultiplyBlock(s.plan, task, lease.Buffer);
+            });
+
+    private static int Validate(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, Tensor destination)
     {
         (int rows, int inner) = transposeLeft ? (left.Columns, left.Rows) : (left.Rows, left.Columns);
         (int rightInner, int columns) = transposeRight ? (right.Columns, right.Rows) : (right.Rows, right.Columns);
@@ -23,32 +100,19 @@ internal static unsafe class MatrixProduct
             throw new ArgumentException($"a product takes Float32 · (Float32 or BFloat16) into Float32, not {left} · {right} into {destination}");
         }
 
-        pool.Run(
-            rows,
-            (left, transposeLeft, right, transposeRight, accumulate, destination, inner),
-            static (i, s) =>
-            {
-                float* row = (float*)s.destination.Address + ((nint)i * s.destination.RowPitch);
-                for (int j = 0; j < s.destination.Columns; j++)
-                {
-                    float sum = s.accumulate ? row[j] : 0;
-                    for (int k = 0; k < s.inner; k++)
-                    {
-                        float x = s.transposeLeft ? Element(s.left, k, i) : Element(s.left, i, k);
-                        float y = s.transposeRight ? Element(s.right, j, k) : Element(s.right, k, j);
-                        sum = MathF.FusedMultiplyAdd(x, y, sum);
-                    }
+        if (!left.IsHost || !right.IsHost || !destination.IsHost)
+        {
+            throw new ArgumentException($"the CPU multiplies host tensors, not {left} · {right} into {destination}");
+        }
 
-                    row[j] = sum;
-                }
-            });
+        return inner;
     }
 
-    private static float Element(Tensor tensor, int row, int column)
+    private static void Clear(Tensor destination)
     {
-        nint index = ((nint)row * tensor.RowPitch) + column;
-        return tensor.DType == DType.Float32
-            ? ((float*)tensor.Address)[index]
-            : BitConverter.UInt32BitsToSingle((uint)((ushort*)tensor.Address)[index] << 16);
+        for (int i = 0; i < destination.Rows; i++)
+        {
+            destination.Row<float>(i).Clear();
+        }
     }
 }

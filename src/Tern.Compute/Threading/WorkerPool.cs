@@ -18,6 +18,7 @@ public sealed unsafe class WorkerPool : IDisposable
     private readonly Thread[] _workers;
     private readonly object _gate = new();
     private readonly object _finished = new();
+    private readonly Stack<ScratchBuffer> _idleScratch = new();
 
     private delegate*<void*, int, void> _invoke;
     private void* _frame;
@@ -89,6 +90,23 @@ public sealed unsafe class WorkerPool : IDisposable
         foreach (Thread worker in _workers)
         {
             worker.Join();
+        }
+    }
+
+    /// <summary>Working memory for the calling thread; memory that was given back is used again.</summary>
+    internal ScratchLease RentScratch()
+    {
+        lock (_idleScratch)
+        {
+            return new ScratchLease(this, _idleScratch.TryPop(out ScratchBuffer? buffer) ? buffer : new ScratchBuffer());
+        }
+    }
+
+    internal void Return(ScratchBuffer buffer)
+    {
+        lock (_idleScratch)
+        {
+            _idleScratch.Push(buffer);
         }
     }
 

@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace Tern.Compute.Threading;
+
+/// <summary>Native working memory, aligned to a cache line, that an operation rents from its <see cref="WorkerPool"/> and gives back by disposing the <see cref="ScratchLease"/>.</summary>
+internal sealed unsafe class ScratchBuffer
+{
+    private const nuint Alignment = 64;
+    private void* _memory;
+    private nint _byteCount;
+
+    ~ScratchBuffer() => NativeMemory.AlignedFree(_memory);
+
+    /// <summary>The start of at least <paramref name="count"/> floats; growing loses what was there.</summary>
+    public float* Floats(nint count)
+    {
+        nint needed = count * sizeof(float);
+        if (needed > _byteCount)
+        {
+            NativeMemory.AlignedFree(_memory);
+            _memory = null;
+            _byteCount = 0;
+
+            // An eighth more than asked, so that slowly growing batches do not reallocate every time.
+            nint bytes = (needed + (needed / 8) + (nint)Alignment) & ~((nint)Alignment - 1);
+            _memory = NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+            _byteCount = bytes;
+        }
+
+        return (float*)_memory;
+    }
+}
+
+/// <summary>The use of one <see cref="ScratchBuffer"/> until disposed.</summary>
+internal readonly ref struct ScratchLease(WorkerPool pool, ScratchBuffer buffer)
+{
+    public ScratchBuffer Buffer { get; } = buffer;
+
+    public void Dispose() => pool.Return(Buffer);
+}
