@@ -1,1 +1,12 @@
+using BenchmarkDotNet.Running;
+using Tern.Benchmarks;
+
+if (args is ["products", ..])
+{
+    double seconds = args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0.3;
+    ProductTable.Write(Console.Out, TimeSpan.FromSeconds(seconds));
+    return 0;
+}
+
+BenchmarkSwitcher.FromAssembly(typeof(FmaPeak).Assembly).Run(args);
 return 0;

@@ -1,0 +1,52 @@
+using System.Runtime.CompilerServices;
+using Tern.Compute.Cpu;
+
+namespace Tern.Benchmarks;
+
+/// <summary>The most multiply-adds that one core can do: twelve independent chains that never leave the registers.</summary>
+internal static unsafe class FmaPeak
+{
+    /// <summary>GFLOP/s of one thread, the best of a few short runs.</summary>
+    public static double Measure<TVector>()
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        const int Rounds = 1_000_000;
+        float* sink = stackalloc float[TVector.Count];
+        Run<TVector>(Rounds / 10, sink);
+        double best = double.MaxValue;
+        for (int repeat = 0; repeat < 10; repeat++)
+        {
+            double start = ThreadClock.Seconds;
+            Run<TVector>(Rounds, sink);
+            best = Math.Min(best, ThreadClock.Seconds - start);
+        }
+
+        return 2.0 * 12 * TVector.Count * Rounds / best / 1e9;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<TVector>(int rounds, float* sink)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        TVector x = TVector.Broadcast(0.999f), y = TVector.Broadcast(0.001f);
+        TVector a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+        for (; rounds > 0; rounds--)
+        {
+            a = TVector.FusedMultiplyAdd(a, x, y);
+            b = TVector.FusedMultiplyAdd(b, x, y);
+            c = TVector.FusedMultiplyAdd(c, x, y);
+            d = TVector.FusedMultiplyAdd(d, x, y);
+            e = TVector.FusedMultiplyAdd(e, x, y);
+            f = TVector.FusedMultiplyAdd(f, x, y);
+            g = TVector.FusedMultiplyAdd(g, x, y);
+            h = TVector.FusedMultiplyAdd(h, x, y);
+            i = TVector.FusedMultiplyAdd(i, x, y);
+            j = TVector.FusedMultiplyAdd(j, x, y);
+            k = TVector.FusedMultiplyAdd(k, x, y);
+            l = TVector.FusedMultiplyAdd(l, x, y);
+        }
+
+        TVector sum = TVector.Add(TVector.Add(TVector.Add(a, b), TVector.Add(c, d)), TVector.Add(TVector.Add(e, f), TVector.Add(g, h)));
+        TVector.Add(sum, TVector.Add(TVector.Add(i, j), TVector.Add(k, l))).Store(sink);
+    }
+}
