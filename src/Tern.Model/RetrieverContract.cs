@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Tern.Model.Checkpoints;
 
@@ -84,13 +85,24 @@ public sealed record RetrieverContract
 
         try
         {
-            RetrieverContract contract = JsonSerializer.Deserialize(File.ReadAllBytes(path), ContractJsonContext.Default.RetrieverContract) ?? throw new JsonException("the file is null");
+            // Deserialising would set the keys that the file lacks to zero: it is laid over the defaults instead.
+            JsonObject keys = JsonSerializer.SerializeToNode(new RetrieverContract { Kind = RepresentationKind.Sparse }, ContractJsonContext.Default.RetrieverContract)!.AsObject();
+            keys.Remove("kind");
+            using (JsonDocument file = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false }))
+            {
+                foreach (JsonProperty property in file.RootElement.EnumerateObject())
+                {
+                    keys[property.Name] = JsonNode.Parse(property.Value.GetRawText());
+                }
+            }
+
+            RetrieverContract contract = keys.Deserialize(ContractJsonContext.Default.RetrieverContract)!;
             contract.Validate(path);
             return contract;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidDataException($"{path}:{e.LineNumber + 1}: {e.Message} A key that is unknown may come from a later version of Tern: use that version, or remove the key if the vectors do not depend on it.", e);
+            throw new InvalidDataException($"{path}: {e.Message} A key that is unknown may come from a later version of Tern: use that version, or remove the key if the vectors do not depend on it.", e);
         }
     }
 
