@@ -247,9 +247,9 @@ public sealed class LlamaModel : IDisposable
     /// <summary>Checks ids and starts; returns the length of the longest sequence.</summary>
     private int CheckBatch(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts)
     {
-        if (sequenceStarts.Length < 2 || sequenceStarts[0] != 0 || sequenceStarts[^1] != tokens.Length || tokens.Length == 0)
+        if (sequenceStarts.Length < 2 || sequenceStarts[0] != 0 || sequenceStarts[^1] != tokens.Length)
         {
-            throw new ArgumentException($"sequenceStarts must go from 0 to the token count {tokens.Length}, with at least one sequence and one token", nameof(sequenceStarts));
+            throw new ArgumentException($"sequenceStarts must go from 0 to the token count {tokens.Length}, with at least one sequence", nameof(sequenceStarts));
         }
 
         int longest = 0;
