@@ -32,18 +32,18 @@ internal static unsafe class FmaPeak
         TVector a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
         for (; rounds > 0; rounds--)
         {
-            a = TVector.FusedMultiplyAdd(a, x, y);
-            b = TVector.FusedMultiplyAdd(b, x, y);
-            c = TVector.FusedMultiplyAdd(c, x, y);
-            d = TVector.FusedMultiplyAdd(d, x, y);
-            e = TVector.FusedMultiplyAdd(e, x, y);
-            f = TVector.FusedMultiplyAdd(f, x, y);
-            g = TVector.FusedMultiplyAdd(g, x, y);
-            h = TVector.FusedMultiplyAdd(h, x, y);
-            i = TVector.FusedMultiplyAdd(i, x, y);
-            j = TVector.FusedMultiplyAdd(j, x, y);
-            k = TVector.FusedMultiplyAdd(k, x, y);
-            l = TVector.FusedMultiplyAdd(l, x, y);
+            a.AddProduct(x, y);
+            b.AddProduct(x, y);
+            c.AddProduct(x, y);
+            d.AddProduct(x, y);
+            e.AddProduct(x, y);
+            f.AddProduct(x, y);
+            g.AddProduct(x, y);
+            h.AddProduct(x, y);
+            i.AddProduct(x, y);
+            j.AddProduct(x, y);
+            k.AddProduct(x, y);
+            l.AddProduct(x, y);
         }
 
         TVector sum = TVector.Add(TVector.Add(TVector.Add(a, b), TVector.Add(c, d)), TVector.Add(TVector.Add(e, f), TVector.Add(g, h)));

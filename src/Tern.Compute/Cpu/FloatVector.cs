@@ -22,8 +22,6 @@ internal unsafe interface IFloatVector<TSelf>
 
     static abstract TSelf Broadcast(float value);
 
-    static abstract TSelf FusedMultiplyAdd(TSelf left, TSelf right, TSelf addend);
-
     static abstract TSelf Multiply(TSelf left, TSelf right);
 
     static abstract TSelf Add(TSelf left, TSelf right);
@@ -46,12 +44,15 @@ internal unsafe interface IFloatVector<TSelf>
     /// <summary>Widens BFloat16 elements.</summary>
     static abstract TSelf LoadBFloat16(ushort* source);
 
+    /// <summary>this += left · right, rounded once. In place, because the compiler then keeps accumulators where they are instead of moving them.</summary>
+    void AddProduct(TSelf left, TSelf right);
+
     void Store(float* destination);
 }
 
-internal readonly unsafe struct FloatVector512(Vector512<float> value) : IFloatVector<FloatVector512>
+internal unsafe struct FloatVector512(Vector512<float> value) : IFloatVector<FloatVector512>
 {
-    private readonly Vector512<float> _value = value;
+    private Vector512<float> _value = value;
 
     public static bool IsHardwareAccelerated => Vector512.IsHardwareAccelerated;
 
@@ -64,9 +65,6 @@ internal readonly unsafe struct FloatVector512(Vector512<float> value) : IFloatV
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 Broadcast(float value) => new(Vector512.Create(value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static FloatVector512 FusedMultiplyAdd(FloatVector512 left, FloatVector512 right, FloatVector512 addend) => new(Vector512.FusedMultiplyAdd(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 Multiply(FloatVector512 left, FloatVector512 right) => new(left._value * right._value);
@@ -96,12 +94,15 @@ internal readonly unsafe struct FloatVector512(Vector512<float> value) : IFloatV
     public static FloatVector512 LoadBFloat16(ushort* source) => new((Vector512.WidenLower(Vector512.Create(Vector256.Load(source), default)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(float* destination) => _value.Store(destination);
+    public readonly void Store(float* destination) => _value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AddProduct(FloatVector512 left, FloatVector512 right) => _value = Vector512.FusedMultiplyAdd(left._value, right._value, _value);
 }
 
-internal readonly unsafe struct FloatVector256(Vector256<float> value) : IFloatVector<FloatVector256>
+internal unsafe struct FloatVector256(Vector256<float> value) : IFloatVector<FloatVector256>
 {
-    private readonly Vector256<float> _value = value;
+    private Vector256<float> _value = value;
 
     public static bool IsHardwareAccelerated => Vector256.IsHardwareAccelerated;
 
@@ -114,9 +115,6 @@ internal readonly unsafe struct FloatVector256(Vector256<float> value) : IFloatV
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector256 Broadcast(float value) => new(Vector256.Create(value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static FloatVector256 FusedMultiplyAdd(FloatVector256 left, FloatVector256 right, FloatVector256 addend) => new(Vector256.FusedMultiplyAdd(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector256 Multiply(FloatVector256 left, FloatVector256 right) => new(left._value * right._value);
@@ -146,12 +144,15 @@ internal readonly unsafe struct FloatVector256(Vector256<float> value) : IFloatV
     public static FloatVector256 LoadBFloat16(ushort* source) => new((Vector256.WidenLower(Vector256.Create(Vector128.Load(source), default)) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(float* destination) => _value.Store(destination);
+    public readonly void Store(float* destination) => _value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AddProduct(FloatVector256 left, FloatVector256 right) => _value = Vector256.FusedMultiplyAdd(left._value, right._value, _value);
 }
 
-internal readonly unsafe struct FloatVector128(Vector128<float> value) : IFloatVector<FloatVector128>
+internal unsafe struct FloatVector128(Vector128<float> value) : IFloatVector<FloatVector128>
 {
-    private readonly Vector128<float> _value = value;
+    private Vector128<float> _value = value;
 
     public static bool IsHardwareAccelerated => Vector128.IsHardwareAccelerated;
 
@@ -164,9 +165,6 @@ internal readonly unsafe struct FloatVector128(Vector128<float> value) : IFloatV
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector128 Broadcast(float value) => new(Vector128.Create(value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static FloatVector128 FusedMultiplyAdd(FloatVector128 left, FloatVector128 right, FloatVector128 addend) => new(Vector128.FusedMultiplyAdd(left._value, right._value, addend._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector128 Multiply(FloatVector128 left, FloatVector128 right) => new(left._value * right._value);
@@ -196,5 +194,8 @@ internal readonly unsafe struct FloatVector128(Vector128<float> value) : IFloatV
     public static FloatVector128 LoadBFloat16(ushort* source) => new((Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsUInt16()) << 16).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Store(float* destination) => _value.Store(destination);
+    public readonly void Store(float* destination) => _value.Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void AddProduct(FloatVector128 left, FloatVector128 right) => _value = Vector128.FusedMultiplyAdd(left._value, right._value, _value);
 }

@@ -71,7 +71,7 @@ internal static unsafe class MatrixProduct
                 {
                     int column = p * width;
                     int count = Math.Min(width, s.plan.Destination.Columns - column);
-                    MatrixProductBlock.PackRight(s.plan, column, count, 0, s.plan.Inner, width, s.plan.SharedRight + ((nint)column * s.plan.Inner));
+                    Packing.PackRight(s.plan.Right, s.plan.TransposeRight, column, count, 0, s.plan.Inner, width, s.plan.SharedRight + ((nint)column * s.plan.Inner));
                 }
             });
     }

@@ -31,7 +31,7 @@ internal static unsafe class MatrixProductBlock
             for (int blockRow = 0; blockRow < rows; blockRow += plan.RowStep)
             {
                 int blockRows = Math.Min(plan.RowStep, rows - blockRow);
-                PackLeft(plan, firstRow + blockRow, blockRows, k, depth, tileRows, packedLeft);
+                Packing.PackLeft(plan.Left, plan.TransposeLeft, firstRow + blockRow, blockRows, k, depth, tileRows, packedLeft);
                 for (int j = 0; j < columns; j += tileColumns)
                 {
                     float* panel;
@@ -44,7 +44,7 @@ internal static unsafe class MatrixProductBlock
                         panel = packedRight + ((nint)j * depth);
                         if (blockRow == 0)
                         {
-                            PackRight(plan, firstColumn + j, Math.Min(tileColumns, columns - j), k, depth, tileColumns, panel);
+                            Packing.PackRight(plan.Right, plan.TransposeRight, firstColumn + j, Math.Min(tileColumns, columns - j), k, depth, tileColumns, panel);
                         }
                     }
 
@@ -62,46 +62,6 @@ internal static unsafe class MatrixProductBlock
                     }
                 }
             }
-        }
-    }
-
-    /// <summary>Packs columns of the right operand in one panel: those beyond <paramref name="count"/> are zero.</summary>
-    public static void PackRight(in MatrixProductPlan plan, int column, int count, int k, int depth, int width, float* destination)
-    {
-        nint elementSize = plan.Right.DType.ByteSize();
-        nint pitch = plan.Right.RowPitch * elementSize;
-        byte* source = (byte*)plan.Right.Address + (plan.TransposeRight ? (column * pitch) + (k * elementSize) : (k * pitch) + (column * elementSize));
-        switch (plan.TransposeRight, plan.Right.DType)
-        {
-            case (true, DType.BFloat16):
-                Packing.TransposePanel<BFloat16Reader>(source, pitch, count, width, depth, destination);
-                break;
-            case (true, _):
-                Packing.TransposePanel<Float32Reader>(source, pitch, count, width, depth, destination);
-                break;
-            case (false, DType.BFloat16):
-                Packing.CopyPanels<BFloat16Reader>(source, pitch, count, width, depth, destination);
-                break;
-            default:
-                Packing.CopyPanels<Float32Reader>(source, pitch, count, width, depth, destination);
-                break;
-        }
-    }
-
-    private static void PackLeft(in MatrixProductPlan plan, int row, int count, int k, int depth, int width, float* destination)
-    {
-        nint pitch = (nint)plan.Left.RowPitch * sizeof(float);
-        byte* source = (byte*)plan.Left.Address;
-        if (plan.TransposeLeft)
-        {
-            Packing.CopyPanels<Float32Reader>(source + (k * pitch) + ((nint)row * sizeof(float)), pitch, count, width, depth, destination);
-            return;
-        }
-
-        source += (row * pitch) + ((nint)k * sizeof(float));
-        for (int i = 0; i < count; i += width)
-        {
-            Packing.TransposePanel<Float32Reader>(source + (i * pitch), pitch, Math.Min(width, count - i), width, depth, destination + ((nint)i * depth));
         }
     }
 

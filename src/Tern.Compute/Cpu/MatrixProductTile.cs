@@ -211,98 +211,98 @@ internal static unsafe class MatrixProductTile
             TVector rl = TVector.Load(right);
             TVector rr = TVector.Load(right + TVector.Count);
             TVector x = TVector.Broadcast(left[0]);
-            c0l = TVector.FusedMultiplyAdd(x, rl, c0l);
-            c0r = TVector.FusedMultiplyAdd(x, rr, c0r);
+            c0l.AddProduct(x, rl);
+            c0r.AddProduct(x, rr);
 
             if (TRows.Count > 1)
             {
                 x = TVector.Broadcast(left[1]);
-                c1l = TVector.FusedMultiplyAdd(x, rl, c1l);
-                c1r = TVector.FusedMultiplyAdd(x, rr, c1r);
+                c1l.AddProduct(x, rl);
+                c1r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 2)
             {
                 x = TVector.Broadcast(left[2]);
-                c2l = TVector.FusedMultiplyAdd(x, rl, c2l);
-                c2r = TVector.FusedMultiplyAdd(x, rr, c2r);
+                c2l.AddProduct(x, rl);
+                c2r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 3)
             {
                 x = TVector.Broadcast(left[3]);
-                c3l = TVector.FusedMultiplyAdd(x, rl, c3l);
-                c3r = TVector.FusedMultiplyAdd(x, rr, c3r);
+                c3l.AddProduct(x, rl);
+                c3r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 4)
             {
                 x = TVector.Broadcast(left[4]);
-                c4l = TVector.FusedMultiplyAdd(x, rl, c4l);
-                c4r = TVector.FusedMultiplyAdd(x, rr, c4r);
+                c4l.AddProduct(x, rl);
+                c4r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 5)
             {
                 x = TVector.Broadcast(left[5]);
-                c5l = TVector.FusedMultiplyAdd(x, rl, c5l);
-                c5r = TVector.FusedMultiplyAdd(x, rr, c5r);
+                c5l.AddProduct(x, rl);
+                c5r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 6)
             {
                 x = TVector.Broadcast(left[6]);
-                c6l = TVector.FusedMultiplyAdd(x, rl, c6l);
-                c6r = TVector.FusedMultiplyAdd(x, rr, c6r);
+                c6l.AddProduct(x, rl);
+                c6r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 7)
             {
                 x = TVector.Broadcast(left[7]);
-                c7l = TVector.FusedMultiplyAdd(x, rl, c7l);
-                c7r = TVector.FusedMultiplyAdd(x, rr, c7r);
+                c7l.AddProduct(x, rl);
+                c7r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 8)
             {
                 x = TVector.Broadcast(left[8]);
-                c8l = TVector.FusedMultiplyAdd(x, rl, c8l);
-                c8r = TVector.FusedMultiplyAdd(x, rr, c8r);
+                c8l.AddProduct(x, rl);
+                c8r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 9)
             {
                 x = TVector.Broadcast(left[9]);
-                c9l = TVector.FusedMultiplyAdd(x, rl, c9l);
-                c9r = TVector.FusedMultiplyAdd(x, rr, c9r);
+                c9l.AddProduct(x, rl);
+                c9r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 10)
             {
                 x = TVector.Broadcast(left[10]);
-                c10l = TVector.FusedMultiplyAdd(x, rl, c10l);
-                c10r = TVector.FusedMultiplyAdd(x, rr, c10r);
+                c10l.AddProduct(x, rl);
+                c10r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 11)
             {
                 x = TVector.Broadcast(left[11]);
-                c11l = TVector.FusedMultiplyAdd(x, rl, c11l);
-                c11r = TVector.FusedMultiplyAdd(x, rr, c11r);
+                c11l.AddProduct(x, rl);
+                c11r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 12)
             {
                 x = TVector.Broadcast(left[12]);
-                c12l = TVector.FusedMultiplyAdd(x, rl, c12l);
-                c12r = TVector.FusedMultiplyAdd(x, rr, c12r);
+                c12l.AddProduct(x, rl);
+                c12r.AddProduct(x, rr);
             }
 
             if (TRows.Count > 13)
             {
                 x = TVector.Broadcast(left[13]);
-                c13l = TVector.FusedMultiplyAdd(x, rl, c13l);
-                c13r = TVector.FusedMultiplyAdd(x, rr, c13r);
+                c13l.AddProduct(x, rl);
+                c13r.AddProduct(x, rr);
             }
 
             left += TVector.TileRows;

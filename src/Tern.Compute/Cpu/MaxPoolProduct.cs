@@ -2,81 +2,95 @@ using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
-/// <summary>The sparse head's fused vocabulary product and maximum over each sequence, and its sparse backward; see <see cref="IBackend"/>.</summary>
-internal static unsafe class MaxPoolProduct
+/// <summary>
+/// The sparse head's vocabulary product fused with the maximum over each sequence, and its sparse backward; operands as
+/// in <see cref="IBackend"/>. Logits have the bits of <see cref="MatrixProduct"/>. A NaN logit makes its maximum NaN.
+/// </summary>
+internal static unsafe partial class MaxPoolProduct
 {
-    public static void Forward(WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
+    /// <summary>See <see cref="IBackend.MaxPoolProductForward"/>; scale must be positive, as it is applied after the maximum.</summary>
+    public static void Forward(WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax) =>
+        Forward(SimdPaths.Current, pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
+
+    /// <summary>As the other overload, on a given path.</summary>
+    public static void Forward(SimdPath path, WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
     {
+        ValidateForward(hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
+        if (maxima.ElementCount == 0)
+        {
+            return;
+        }
+
+        MaxPoolProductPlan plan = new()
+        {
+            Kernels = path.Kernels,
+            Hidden = hidden,
+            Weight = weight,
+            Bias = bias,
+            Maxima = maxima,
+            ArgMax = argMax,
+            Starts = (int*)sequenceStarts.Address,
+            Scale = scale,
+        };
+        plan.Cut(pool.ThreadCount);
+        using ScratchLease packed = pool.RentScratch();
+        plan.PackedHidden = packed.Buffer.Floats((nint)plan.RowPanelCount * path.Kernels.TileRows * hidden.Columns);
+        PackHidden(pool, plan);
+        RunTasks(pool, plan);
+    }
+
+    private static void PackHidden(WorkerPool pool, in MaxPoolProductPlan plan)
+    {
+        const int PanelsPerTask = 16;
         pool.Run(
-            weight.Rows,
-            (hidden, weight, bias, sequenceStarts, scale, maxima, argMax),
-            static (v, s) =>
+            MatrixProductPlan.CeilingDivide(plan.RowPanelCount, PanelsPerTask),
+            plan,
+            static (task, p) =>
             {
-                int* starts = (int*)s.sequenceStarts.Address;
-                for (int b = 0; b < s.maxima.Rows; b++)
-                {
-                    float maximum = float.NegativeInfinity;
-                    int argMax = starts[b] < starts[b + 1] ? starts[b] : -1;
-                    for (int i = starts[b]; i < starts[b + 1]; i++)
-                    {
-                        float sum = 0;
-                        for (int k = 0; k < s.hidden.Columns; k++)
-                        {
-                            sum = MathF.FusedMultiplyAdd(Element(s.hidden, i, k), Element(s.weight, v, k), sum);
-                        }
-
-                        if (!(sum <= maximum) && !float.IsNaN(maximum))
-                        {
-                            maximum = sum;
-                            argMax = i;
-                        }
-                    }
-
-                    maximum *= s.scale;
-                    ((float*)s.maxima.Address)[((nint)b * s.maxima.RowPitch) + v] = s.bias.IsEmpty || argMax < 0 ? maximum : maximum + Element(s.bias, 0, v);
-                    ((int*)s.argMax.Address)[((nint)b * s.argMax.RowPitch) + v] = argMax;
-                }
+                int depth = p.Hidden.Columns;
+                int rowsPerTask = PanelsPerTask * p.Kernels.TileRows;
+                int row = task * rowsPerTask;
+                Packing.PackLeft(p.Hidden, false, p.FirstRow + row, Math.Min(rowsPerTask, p.RowCount - row), 0, depth, p.Kernels.TileRows, p.PackedHidden + ((nint)row * depth));
             });
     }
 
-    public static void Backward(WorkerPool pool, Tensor dMaxima, Tensor argMax, Tensor hidden, Tensor weight, float scale, Tensor accumulateDHidden, Tensor accumulateDWeight, Tensor accumulateDBias)
-    {
-        for (int b = 0; b < dMaxima.Rows; b++)
-        {
-            for (int v = 0; v < dMaxima.Columns; v++)
+    private static void RunTasks(WorkerPool pool, in MaxPoolProductPlan plan) =>
+        pool.Run(
+            plan.TaskCount,
+            (plan, pool),
+            static (task, s) =>
             {
-                float gradient = Element(dMaxima, b, v);
-                int i = ((int*)argMax.Address)[((nint)b * argMax.RowPitch) + v];
-                if (gradient == 0 || i < 0)
-                {
-                    continue;
-                }
+                using ScratchLease lease = s.pool.RentScratch();
+                s.plan.Kernels.MaxPoolBlock(s.plan, task, lease.Buffer);
+            });
 
-                float scaled = scale * gradient;
-                for (int k = 0; k < hidden.Columns; k++)
-                {
-                    ref float dHidden = ref ((float*)accumulateDHidden.Address)[((nint)i * accumulateDHidden.RowPitch) + k];
-                    dHidden = MathF.FusedMultiplyAdd(scaled, Element(weight, v, k), dHidden);
-                    if (!accumulateDWeight.IsEmpty)
-                    {
-                        ref float dWeight = ref ((float*)accumulateDWeight.Address)[((nint)v * accumulateDWeight.RowPitch) + k];
-                        dWeight = MathF.FusedMultiplyAdd(scaled, Element(hidden, i, k), dWeight);
-                    }
-                }
+    private static void ValidateForward(Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
+    {
+        if (hidden.Columns != weight.Columns || maxima.Columns != weight.Rows || argMax.Columns != weight.Rows
+            || argMax.Rows != maxima.Rows || sequenceStarts.Columns != maxima.Rows + 1 || (!bias.IsEmpty && bias.Columns != weight.Rows))
+        {
+            throw new ArgumentException($"shapes do not agree: hidden {hidden}, weight {weight}, bias {bias}, sequence starts {sequenceStarts}, maxima {maxima}, argMax {argMax}");
+        }
 
-                if (!accumulateDBias.IsEmpty)
-                {
-                    ((float*)accumulateDBias.Address)[v] += gradient;
-                }
+        if (hidden.DType != DType.Float32 || weight.DType == DType.Int32 || maxima.DType != DType.Float32
+            || argMax.DType != DType.Int32 || sequenceStarts.DType != DType.Int32 || (!bias.IsEmpty && bias.DType != DType.Float32))
+        {
+            throw new ArgumentException($"element types do not fit: hidden {hidden}, weight {weight}, bias {bias}, sequence starts {sequenceStarts}, maxima {maxima}, argMax {argMax}");
+        }
+
+        if (!(scale > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(scale), scale, "the scale of a max-pool product must be positive");
+        }
+
+        int* starts = (int*)sequenceStarts.Address;
+        for (int b = 0; b <= maxima.Rows; b++)
+        {
+            int previous = b == 0 ? 0 : starts[b - 1];
+            if (starts[b] < previous || starts[b] > hidden.Rows)
+            {
+                throw new ArgumentException($"sequence start {b} is {starts[b]}, outside {previous}..{hidden.Rows}", nameof(sequenceStarts));
             }
         }
-    }
-
-    private static float Element(Tensor tensor, int row, int column)
-    {
-        nint index = ((nint)row * tensor.RowPitch) + column;
-        return tensor.DType == DType.Float32
-            ? ((float*)tensor.Address)[index]
-            : BitConverter.UInt32BitsToSingle((uint)((ushort*)tensor.Address)[index] << 16);
     }
 }

@@ -41,7 +41,7 @@ internal readonly unsafe struct BFloat16Reader : IElementReader
 /// Lays an operand out in the order in which the register tile reads it: a panel is <c>width</c> rows or columns of the
 /// operand, and holds for each k of the inner dimension those <c>width</c> elements side by side.
 /// </summary>
-internal static unsafe class Packing
+internal static unsafe partial class Packing
 {
     /// <summary>
     /// One panel from rows that run along the inner dimension: destination[k · width + r] = source[r · pitch + k] for

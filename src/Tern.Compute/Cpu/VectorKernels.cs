@@ -1,9 +1,11 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>The kernels of one <see cref="SimdPath"/>: one virtual call for a block of work, none inside it.</summary>
-internal abstract class VectorKernels
+internal abstract unsafe class VectorKernels
 {
     /// <summary>Rows and columns of the register tile.</summary>
     public abstract int TileRows { get; }
@@ -12,10 +14,22 @@ internal abstract class VectorKernels
 
     /// <summary>Computes one task's block of a matrix product.</summary>
     public abstract void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch);
+
+    /// <summary>Computes one task's columns of a max-pool product.</summary>
+    public abstract void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch);
+
+    /// <summary>The number of elements that differ from zero, NaN included.</summary>
+    public abstract int CountNonZeros(float* values, int count);
+
+    /// <summary>Writes the indices of the elements that differ from zero, ascending.</summary>
+    public abstract void FindNonZeros(float* values, int count, int* indices);
+
+    /// <summary>destination += scale · source, each element rounded once; the source holds floats or BFloat16 elements.</summary>
+    public abstract void AddScaled(float scale, byte* source, DType type, int count, float* destination);
 }
 
 /// <inheritdoc/>
-internal sealed class VectorKernels<TVector> : VectorKernels
+internal sealed unsafe class VectorKernels<TVector> : VectorKernels
     where TVector : unmanaged, IFloatVector<TVector>
 {
     public override int TileRows => TVector.TileRows;
@@ -23,4 +37,82 @@ internal sealed class VectorKernels<TVector> : VectorKernels
     public override int TileColumns => 2 * TVector.Count;
 
     public override void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch) => MatrixProductBlock.Run<TVector>(plan, task, scratch);
+
+    public override void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch) => MaxPoolProductBlock.Run<TVector>(plan, task, scratch);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override int CountNonZeros(float* values, int count)
+    {
+        int found = 0;
+        int i = 0;
+        for (; i + TVector.Count <= count; i += TVector.Count)
+        {
+            found += BitOperations.PopCount(TVector.NonZeroBits(TVector.Load(values + i)));
+        }
+
+        for (; i < count; i++)
+        {
+            found += values[i] != 0 ? 1 : 0;
+        }
+
+        return found;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void FindNonZeros(float* values, int count, int* indices)
+    {
+        int i = 0;
+        for (; i + TVector.Count <= count; i += TVector.Count)
+        {
+            for (uint bits = TVector.NonZeroBits(TVector.Load(values + i)); bits != 0; bits &= bits - 1)
+            {
+                *indices++ = i + BitOperations.TrailingZeroCount(bits);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            if (values[i] != 0)
+            {
+                *indices++ = i;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void AddScaled(float scale, byte* source, DType type, int count, float* destination)
+    {
+        TVector factor = TVector.Broadcast(scale);
+        int i = 0;
+        if (type == DType.BFloat16)
+        {
+            ushort* halves = (ushort*)source;
+            for (; i + TVector.Count <= count; i += TVector.Count)
+            {
+                TVector sum = TVector.Load(destination + i);
+                sum.AddProduct(factor, TVector.LoadBFloat16(halves + i));
+                sum.Store(destination + i);
+            }
+
+            for (; i < count; i++)
+            {
+                destination[i] = MathF.FusedMultiplyAdd(scale, BFloat16Reader.Read((byte*)(halves + i)), destination[i]);
+            }
+
+            return;
+        }
+
+        float* floats = (float*)source;
+        for (; i + TVector.Count <= count; i += TVector.Count)
+        {
+            TVector sum = TVector.Load(destination + i);
+            sum.AddProduct(factor, TVector.Load(floats + i));
+            sum.Store(destination + i);
+        }
+
+        for (; i < count; i++)
+        {
+            destination[i] = MathF.FusedMultiplyAdd(scale, floats[i], destination[i]);
+        }
+    }
 }

@@ -1,0 +1,192 @@
+using System.Runtime.CompilerServices;
+using Tern.Compute.Threading;
+
+namespace Tern.Compute.Cpu;
+
+/// <summary>
+/// The loops of a max-pool product: each register tile of logits goes to a few lines of the first cache and is reduced
+/// into running maxima at once. Rows come in order, so a panel of columns has one running maximum: that of the
+/// sequence that its last row belongs to.
+/// </summary>
+internal static unsafe class MaxPoolProductBlock
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector>(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int tileRows = TVector.TileRows;
+        int tileColumns = 2 * TVector.Count;
+        int depth = plan.Hidden.Columns;
+        int firstColumn = task * plan.TaskColumns;
+        int columns = Math.Min(plan.TaskColumns, plan.Weight.Rows - firstColumn);
+        int rows = plan.RowCount;
+        FillEmptySequences(plan, firstColumn, columns);
+
+        nint weightSize = (nint)plan.TaskColumns * depth;
+        float* running = scratch.Floats(weightSize + (2 * plan.TaskColumns) + (tileRows * tileColumns));
+        float* tile = running + (2 * plan.TaskColumns);
+        float* packedWeight = tile + (tileRows * tileColumns);
+
+        int blockSequence = 0;
+        for (int blockRow = 0; blockRow < rows; blockRow += plan.RowStep)
+        {
+            int blockEnd = Math.Min(blockRow + plan.RowStep, rows);
+            int sequence = blockSequence;
+            for (int j = 0; j < columns; j += tileColumns)
+            {
+                float* panel = packedWeight + ((nint)j * depth);
+                int count = Math.Min(tileColumns, columns - j);
+                if (blockRow == 0)
+                {
+                    Packing.PackRight(plan.Weight, true, firstColumn + j, count, 0, depth, tileColumns, panel);
+                }
+
+                sequence = blockSequence;
+                for (int i = blockRow; i < blockEnd; i += tileRows)
+                {
+                    int tileCount = Math.Min(tileRows, blockEnd - i);
+                    MatrixProductTile.Run<TVector>(tileCount, depth, plan.PackedHidden + ((nint)i * depth), panel, tile, tileColumns, false);
+                    sequence = Reduce<TVector>(plan, tile, i, tileCount, sequence, running + (2 * j), firstColumn + j, count);
+                }
+            }
+
+            blockSequence = sequence;
+        }
+    }
+
+    /// <summary>Takes a tile's rows into the running maxima and writes out those of sequences that end here; returns the last row's sequence.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Reduce<TVector>(in MaxPoolProductPlan plan, float* tile, int firstRow, int rowCount, int sequence, float* running, int column, int columnCount)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int width = TVector.Count;
+        int row = plan.FirstRow + firstRow;
+        int end = row + rowCount;
+        while (row < end)
+        {
+            while (plan.Starts[sequence + 1] <= row)
+            {
+                sequence++;
+            }
+
+            int stop = Math.Min(end, plan.Starts[sequence + 1]);
+            TVector maximumLeft, maximumRight, rowLeft, rowRight;
+            if (row == plan.Starts[sequence])
+            {
+                maximumLeft = maximumRight = TVector.Broadcast(float.NegativeInfinity);
+                rowLeft = rowRight = TVector.Broadcast(BitConverter.Int32BitsToSingle(row));
+            }
+            else
+            {
+                maximumLeft = TVector.Load(running);
+                maximumRight = TVector.Load(running + width);
+                rowLeft = TVector.Load(running + (2 * width));
+                rowRight = TVector.Load(running + (3 * width));
+            }
+
+            TVector unordered = default;
+            float* logits = tile;
+            for (int i = row; i < stop; i++)
+            {
+                TVector left = TVector.Load(logits);
+                TVector right = TVector.Load(logits + width);
+                TVector index = TVector.Broadcast(BitConverter.Int32BitsToSingle(i));
+                TVector leftIsGreater = TVector.GreaterThan(left, maximumLeft);
+                TVector rightIsGreater = TVector.GreaterThan(right, maximumRight);
+                maximumLeft = TVector.Select(leftIsGreater, left, maximumLeft);
+                maximumRight = TVector.Select(rightIsGreater, right, maximumRight);
+                rowLeft = TVector.Select(leftIsGreater, index, rowLeft);
+                rowRight = TVector.Select(rightIsGreater, index, rowRight);
+                unordered = TVector.Or(unordered, TVector.Or(TVector.IsNaN(left), TVector.IsNaN(right)));
+                logits += 2 * width;
+            }
+
+            if (TVector.SignBits(unordered) != 0)
+            {
+                ReduceWithNaN(tile, row, stop, row == plan.Starts[sequence], running, 2 * width);
+            }
+            else
+            {
+                maximumLeft.Store(running);
+                maximumRight.Store(running + width);
+                rowLeft.Store(running + (2 * width));
+                rowRight.Store(running + (3 * width));
+            }
+
+            if (stop == plan.Starts[sequence + 1])
+            {
+                WriteOut<TVector>(plan, sequence, running, column, columnCount);
+            }
+
+            tile += (stop - row) * 2 * width;
+            row = stop;
+        }
+
+        return sequence;
+    }
+
+    /// <summary>The same for rows among which there is a NaN: a column's first one stays its maximum.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void ReduceWithNaN(float* logits, int row, int stop, bool first, float* running, int columns)
+    {
+        int* runningRows = (int*)running + columns;
+        for (int c = 0; c < columns; c++)
+        {
+            float maximum = first ? float.NegativeInfinity : running[c];
+            int best = first ? row : runningRows[c];
+            for (int i = row; i < stop; i++)
+            {
+                float logit = logits[((i - row) * columns) + c];
+                if (!(logit <= maximum) && !float.IsNaN(maximum))
+                {
+                    maximum = logit;
+                    best = i;
+                }
+            }
+
+            running[c] = maximum;
+            runningRows[c] = best;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WriteOut<TVector>(in MaxPoolProductPlan plan, int sequence, float* running, int column, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int width = 2 * TVector.Count;
+        float* maxima = (float*)plan.Maxima.Address + ((nint)sequence * plan.Maxima.RowPitch) + column;
+        float* rows = (float*)plan.ArgMax.Address + ((nint)sequence * plan.ArgMax.RowPitch) + column;
+        float* bias = plan.Bias.IsEmpty ? null : (float*)plan.Bias.Address + column;
+        if (count < width)
+        {
+            for (int c = 0; c < count; c++)
+            {
+                float scaled = plan.Scale * running[c];
+                maxima[c] = bias == null ? scaled : scaled + bias[c];
+                ((int*)rows)[c] = ((int*)running)[width + c];
+            }
+
+            return;
+        }
+
+        TVector scale = TVector.Broadcast(plan.Scale);
+        for (int c = 0; c < width; c += TVector.Count)
+        {
+            TVector scaled = TVector.Multiply(TVector.Load(running + c), scale);
+            (bias == null ? scaled : TVector.Add(scaled, TVector.Load(bias + c))).Store(maxima + c);
+            TVector.Load(running + width + c).Store(rows + c);
+        }
+    }
+
+    private static void FillEmptySequences(in MaxPoolProductPlan plan, int column, int count)
+    {
+        for (int b = 0; b < plan.SequenceCount; b++)
+        {
+            if (plan.Starts[b] == plan.Starts[b + 1])
+            {
+                new Span<float>((float*)plan.Maxima.Address + ((nint)b * plan.Maxima.RowPitch) + column, count).Fill(float.NegativeInfinity);
+                new Span<int>((int*)plan.ArgMax.Address + ((nint)b * plan.ArgMax.RowPitch) + column, count).Fill(-1);
+            }
+        }
+    }
+}
