@@ -33,9 +33,9 @@ public class SparseIndexTests
     public void ReturnsWhatANaiveScorerReturnsAcrossWindows(string algorithm, ImpactPrecision precision)
     {
         // One below, at and above the window edge, and three windows of which some terms skip the middle one.
-        foreach (int count in (int[])[16383, 16384, 16385, 33000])
+        foreach (int count in (int[])[16383, 16384, 16385, 32800])
         {
-            Check(new Random(count), algorithm, precision, count, 4000, distinctWeights: 2, queryCount: 4);
+            Check(new Random(count), algorithm, precision, count, 4000, distinctWeights: 2, queryCount: 1);
         }
     }
 
