@@ -1,0 +1,46 @@
+namespace Tern.Training;
+
+/// <summary>What one optimiser step did; means over its batches. Losses are before weighting, <see cref="Loss"/> is the weighted sum.</summary>
+public readonly record struct TrainingStep
+{
+    /// <summary>1-based.</summary>
+    public required int Step { get; init; }
+
+    /// <summary>What was minimised: weighted losses and regularisers.</summary>
+    public required double Loss { get; init; }
+
+    public double InfoNce { get; init; }
+
+    public double KlDivergence { get; init; }
+
+    public double MarginMse { get; init; }
+
+    /// <summary>The FLOPS of the query vectors, before weighting.</summary>
+    public double QueryFlops { get; init; }
+
+    /// <summary>The FLOPS of the document vectors, before weighting.</summary>
+    public double DocumentFlops { get; init; }
+
+    /// <summary>Mean non-zero entries of a query vector; the dimension for dense heads.</summary>
+    public double QueryNonZeros { get; init; }
+
+    /// <summary>Mean non-zero entries of a document vector; the dimension for dense heads.</summary>
+    public double DocumentNonZeros { get; init; }
+
+    public double LearningRate { get; init; }
+
+    /// <summary>Global norm before clipping.</summary>
+    public double GradientNorm { get; init; }
+
+    /// <summary>Tokens that went through the network.</summary>
+    public int TokenCount { get; init; }
+}
+
+/// <summary>A <see cref="TrainingStep"/> with where the run stands; reported after every step. Times are for display only.</summary>
+public readonly record struct TrainingProgress(TrainingStep Current, int StepCount, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining);
+
+/// <summary>
+/// How a run ended. <see cref="Stopped"/>: cancelled before its last step; <see cref="Checkpoint"/> is then the directory
+/// to resume from, null when no directory was set. History holds the steps before a resumed checkpoint too.
+/// </summary>
+public sealed record TrainingResult(int Step, bool Stopped, string? Checkpoint, IReadOnlyList<TrainingStep> History, TimeSpan Elapsed);
