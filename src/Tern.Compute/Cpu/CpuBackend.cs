@@ -13,6 +13,9 @@ public sealed class CpuBackend : IBackend
 
     public string Name => "cpu";
 
+    /// <summary>Threads that work inside an operation, the caller's included.</summary>
+    public int ThreadCount => _pool.ThreadCount;
+
     public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new CpuMemory(dtype, elementCount);
 
     public void Upload<T>(ReadOnlySpan<T> source, Tensor destination)
