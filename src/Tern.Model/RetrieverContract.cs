@@ -9,9 +9,11 @@ namespace Tern.Model;
 public enum RepresentationKind
 {
     /// <summary>One non-negative weight per vocabulary entry, most of them zero.</summary>
+    [JsonStringEnumMemberName("sparse")]
     Sparse,
 
     /// <summary>One vector of the hidden size.</summary>
+    [JsonStringEnumMemberName("dense")]
     Dense,
 }
 

@@ -103,6 +103,19 @@ public sealed class LlamaModelTests
         Assert.Throws<InvalidOperationException>(() => model.Backward(hidden));
     }
 
+    [Fact]
+    public void AForwardPassHasOneBackwardPass()
+    {
+        using IBackend backend = Backends.Create();
+        using LlamaWeights weights = LlamaWeights.Load(backend, GoldenLlama.Directory, trainable: true);
+        using var model = new LlamaModel(backend, weights);
+        Tensor hidden = model.Forward([1, 2], [0, 2], false, keepForBackward: true);
+
+        model.Backward(hidden);
+
+        Assert.Throws<InvalidOperationException>(() => model.Backward(hidden));
+    }
+
     private static void CompareRows(IBackend backend, LlamaModel model, int[] ids, bool causal, JsonElement rows)
     {
         Tensor logits = model.Logits(ids, [0, ids.Length], causal);

@@ -32,6 +32,7 @@ public sealed class RetrieverContractTests
         contract.Save(directory.Path);
         RetrieverContract read = RetrieverContract.Load(directory.Path);
 
+        Assert.Contains("\"kind\": \"dense\"", File.ReadAllText(directory.File("retriever.json")), StringComparison.Ordinal);
         Assert.Equal(contract with { Golden = read.Golden }, read);
         GoldenVector golden = Assert.Single(read.Golden);
         Assert.Equal(("t", true), (golden.Text, golden.IsQuery));
