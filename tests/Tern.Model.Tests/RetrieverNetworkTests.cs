@@ -158,6 +158,33 @@ public sealed class RetrieverNetworkTests
         Assert.All(network.Weights.Parameters, p => Assert.True(p.Gradient.IsEmpty));
     }
 
+    [Theory]
+    [InlineData(RepresentationKind.Sparse)]
+    [InlineData(RepresentationKind.Dense)]
+    public void TheSteadyStateAllocatesNothing(RepresentationKind kind)
+    {
+        using IBackend backend = Backends.Create("cpu", 2);
+        using RetrieverNetwork network = Golden(backend, kind, causal: false, trainable: true);
+        using TensorMemory memory = backend.Allocate(DType.Float32);
+        for (int i = 0; i < 3; i++)
+        {
+            Step();
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Step();
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Step()
+        {
+            network.Forward(GoldenLlama.Tokens, GoldenLlama.SequenceStarts, keepForBackward: true);
+            Tensor dRepresentations = memory.Shape(4, network.Dimension);
+            backend.Fill(1f, dRepresentations);
+            network.Backward(dRepresentations);
+        }
+    }
+
     /// <summary>A text's vector has the same bits alone, in any batch, in any order, and on one thread or two.</summary>
     [Theory]
     [InlineData(RepresentationKind.Sparse)]
