@@ -1,9 +1,10 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Tern.Benchmarks;
 
 if (args is ["products", ..])
 {
-    double seconds = args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0.3;
+    double seconds = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 0.3;
     ProductTable.Write(Console.Out, TimeSpan.FromSeconds(seconds));
     return 0;
 }

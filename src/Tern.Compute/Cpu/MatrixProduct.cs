@@ -63,16 +63,13 @@ internal static unsafe class MatrixProduct
         const int PanelsPerTask = 4;
         pool.Run(
             MatrixProductPlan.CeilingDivide(panelCount, PanelsPerTask),
-            (plan, panelCount),
-            static (task, s) =>
+            plan,
+            static (task, p) =>
             {
-                int width = s.plan.Kernels.TileColumns;
-                for (int p = task * PanelsPerTask; p < Math.Min((task + 1) * PanelsPerTask, s.panelCount); p++)
-                {
-                    int column = p * width;
-                    int count = Math.Min(width, s.plan.Destination.Columns - column);
-                    Packing.PackRight(s.plan.Right, s.plan.TransposeRight, column, count, 0, s.plan.Inner, width, s.plan.SharedRight + ((nint)column * s.plan.Inner));
-                }
+                int width = p.Kernels.TileColumns;
+                int column = task * PanelsPerTask * width;
+                int count = Math.Min(PanelsPerTask * width, p.Destination.Columns - column);
+                Packing.PackRight(p.Right, p.TransposeRight, column, count, 0, p.Inner, width, p.SharedRight + ((nint)column * p.Inner));
             });
     }
 

@@ -24,6 +24,8 @@ internal static unsafe class MatrixProductBlock
         float* packedLeft = scratch.Floats(rightSize + leftSize);
         float* packedRight = packedLeft + leftSize;
 
+        // Just before they are used; those of a plain right operand a few panels at a time, as each of its rows runs through them.
+        int packColumns = plan.TransposeRight ? tileColumns : 4 * tileColumns;
         for (int k = 0; k < plan.Inner; k += plan.DepthStep)
         {
             int depth = Math.Min(plan.DepthStep, plan.Inner - k);
@@ -42,9 +44,9 @@ internal static unsafe class MatrixProductBlock
                     else
                     {
                         panel = packedRight + ((nint)j * depth);
-                        if (blockRow == 0)
+                        if (blockRow == 0 && j % packColumns == 0)
                         {
-                            Packing.PackRight(plan.Right, plan.TransposeRight, firstColumn + j, Math.Min(tileColumns, columns - j), k, depth, tileColumns, panel);
+                            Packing.PackRight(plan.Right, plan.TransposeRight, firstColumn + j, Math.Min(packColumns, columns - j), k, depth, tileColumns, panel);
                         }
                     }
 

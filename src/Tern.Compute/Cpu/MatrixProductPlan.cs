@@ -6,9 +6,10 @@ namespace Tern.Compute.Cpu;
 /// </summary>
 internal unsafe struct MatrixProductPlan
 {
-    // Chosen by the products bench: a panel of the right operand of this depth stays in a 32 KiB first cache.
+    // A panel of the right operand of this depth stays in the first cache, a block of the left one of this size in the
+    // second; the products bench is flat around both.
     private const int MaxDepthStep = 384;
-    private const int MaxRowStep = 144;
+    private const int BlockFloats = 30_000;
     private const int MaxTaskColumns = 512;
     private const int TasksPerThread = 4;
 
@@ -61,7 +62,7 @@ internal unsafe struct MatrixProductPlan
         TaskColumns = RoundUp(CeilingDivide(columns, ColumnTaskCount), tileColumns);
         RowTaskCount = CeilingDivide(rows, TaskRows);
         ColumnTaskCount = CeilingDivide(columns, TaskColumns);
-        int maxRowStep = MaxRowStep / tileRows * tileRows;
+        int maxRowStep = Math.Max(1, BlockFloats / DepthStep / tileRows) * tileRows;
         RowStep = RoundUp(CeilingDivide(TaskRows, CeilingDivide(TaskRows, maxRowStep)), tileRows);
     }
 

@@ -79,6 +79,7 @@ internal static unsafe partial class MaxPoolProduct
             });
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ListSequence(in GradientPlan plan, int b)
     {
         int start = plan.SequenceStarts[b];

@@ -13,6 +13,8 @@ internal unsafe interface IElementReader
     static abstract float Read(byte* source);
 
     static abstract Vector128<float> Read4(byte* source);
+
+    static abstract Vector256<float> Read8(byte* source);
 }
 
 internal readonly unsafe struct Float32Reader : IElementReader
@@ -24,6 +26,9 @@ internal readonly unsafe struct Float32Reader : IElementReader
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Read4(byte* source) => Vector128.Load((float*)source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Read8(byte* source) => Vector256.Load((float*)source);
 }
 
 internal readonly unsafe struct BFloat16Reader : IElementReader
@@ -35,6 +40,9 @@ internal readonly unsafe struct BFloat16Reader : IElementReader
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Read4(byte* source) => (Vector128.WidenLower(Vector128.CreateScalar(*(ulong*)source).AsUInt16()) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Read8(byte* source) => (Vector256.WidenLower(Vector256.Create(Vector128.Load((ushort*)source), default)) << 16).AsSingle();
 }
 
 /// <summary>
@@ -51,6 +59,15 @@ internal static unsafe partial class Packing
     public static void TransposePanel<TReader>(byte* source, nint pitch, int count, int width, int depth, float* destination)
         where TReader : IElementReader
     {
+        if (Avx.IsSupported && width % 8 == 0 && count == width)
+        {
+            int transposed = depth & ~7;
+            TransposeFullPanel<TReader>(source, pitch, width, transposed, destination);
+            source += transposed * TReader.ByteSize;
+            depth -= transposed;
+            destination += (nint)transposed * width;
+        }
+
         int r = 0;
         for (; r + 4 <= count; r += 4)
         {
@@ -113,39 +130,131 @@ internal static unsafe partial class Packing
     {
         // Strips of few source rows: their lines stay in the first cache until every panel has taken its part of them.
         const int StripDepth = 8;
-        for (int k0 = 0; k0 < depth; k0 += StripDepth)
+        for (int k = 0; k < depth; k += StripDepth)
         {
-            int strip = Math.Min(StripDepth, depth - k0);
-            for (int c0 = 0; c0 < count; c0 += width)
+            int strip = Math.Min(StripDepth, depth - k);
+            for (int c = 0; c < count; c += width)
             {
-                byte* from = source + (k0 * pitch) + ((nint)c0 * TReader.ByteSize);
-                float* to = destination + ((nint)c0 * depth) + ((nint)k0 * width);
-                int columns = Math.Min(width, count - c0);
-                for (int k = 0; k < strip; k++)
+                byte* from = source + (k * pitch) + ((nint)c * TReader.ByteSize);
+                float* to = destination + ((nint)c * depth) + ((nint)k * width);
+                switch (Math.Min(width, count - c) == width ? width : 0)
                 {
-                    int c = 0;
-                    for (; c + 4 <= columns; c += 4)
-                    {
-                        TReader.Read4(from + (c * TReader.ByteSize)).Store(to + c);
-                    }
-
-                    for (; c < columns; c++)
-                    {
-                        to[c] = TReader.Read(from + (c * TReader.ByteSize));
-                    }
-
-                    for (; c < width; c++)
-                    {
-                        to[c] = 0;
-                    }
-
-                    from += pitch;
-                    to += width;
+                    case 6:
+                        CopyStrip<TReader>(from, pitch, 6, strip, to);
+                        break;
+                    case 8:
+                        CopyStrip<TReader>(from, pitch, 8, strip, to);
+                        break;
+                    case 14:
+                        CopyStrip<TReader>(from, pitch, 14, strip, to);
+                        break;
+                    case 16:
+                        CopyStrip<TReader>(from, pitch, 16, strip, to);
+                        break;
+                    case 32:
+                        CopyStrip<TReader>(from, pitch, 16, 32, strip, to);
+                        CopyStrip<TReader>(from + (16 * TReader.ByteSize), pitch, 16, 32, strip, to + 16);
+                        break;
+                    default:
+                        CopyPartialStrip<TReader>(from, pitch, Math.Min(width, count - c), width, strip, to);
+                        break;
                 }
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyStrip<TReader>(byte* from, nint pitch, int width, int strip, float* to)
+        where TReader : IElementReader => CopyStrip<TReader>(from, pitch, width, width, strip, to);
+
+    /// <summary>Inlined with a constant of 6, 8, 14 or 16 columns; the last vector of 6 and 14 overlaps the one before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyStrip<TReader>(byte* from, nint pitch, int columns, int step, int strip, float* to)
+        where TReader : IElementReader
+    {
+        for (; strip > 0; strip--)
+        {
+            TReader.Read4(from).Store(to);
+            if (columns >= 8)
+            {
+                TReader.Read4(from + (4 * TReader.ByteSize)).Store(to + 4);
+            }
+
+            if (columns >= 14)
+            {
+                TReader.Read4(from + (8 * TReader.ByteSize)).Store(to + 8);
+            }
+
+            if (columns is not 8)
+            {
+                TReader.Read4(from + ((columns - 4) * TReader.ByteSize)).Store(to + columns - 4);
+            }
+
+            from += pitch;
+            to += step;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CopyPartialStrip<TReader>(byte* from, nint pitch, int columns, int width, int strip, float* to)
+        where TReader : IElementReader
+    {
+        for (; strip > 0; strip--)
+        {
+            for (int c = 0; c < width; c++)
+            {
+                to[c] = c < columns ? TReader.Read(from + (c * TReader.ByteSize)) : 0;
+            }
+
+            from += pitch;
+            to += width;
+        }
+    }
+
+    /// <summary>Blocks of 8 × 8, all rows before the next columns, so that the panel is written from its start to its end.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TransposeFullPanel<TReader>(byte* source, nint pitch, nint width, int depth, float* destination)
+        where TReader : IElementReader
+    {
+        for (int k = 0; k < depth; k += 8)
+        {
+            byte* upper = source + (k * TReader.ByteSize);
+            for (nint r = 0; r < width; r += 8)
+            {
+                byte* lower = upper + (4 * pitch);
+                Vector256<float> a = TReader.Read8(upper);
+                Vector256<float> b = TReader.Read8(upper + pitch);
+                Vector256<float> c = TReader.Read8(upper + (2 * pitch));
+                Vector256<float> d = TReader.Read8(upper + (3 * pitch));
+                Vector256<float> e = TReader.Read8(lower);
+                Vector256<float> f = TReader.Read8(lower + pitch);
+                Vector256<float> g = TReader.Read8(lower + (2 * pitch));
+                Vector256<float> h = TReader.Read8(lower + (3 * pitch));
+                float* to = destination + r;
+                TransposeHalves(Avx.UnpackLow(a, b), Avx.UnpackLow(c, d), Avx.UnpackLow(e, f), Avx.UnpackLow(g, h), to, width);
+                TransposeHalves(Avx.UnpackHigh(a, b), Avx.UnpackHigh(c, d), Avx.UnpackHigh(e, f), Avx.UnpackHigh(g, h), to + (2 * width), width);
+                upper = lower + (4 * pitch);
+            }
+
+            destination += 8 * width;
+        }
+    }
+
+    /// <summary>From interleaved pairs of rows to columns k and k + 1 (lower halves) and k + 4 and k + 5 (upper halves).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TransposeHalves(Vector256<float> ab, Vector256<float> cd, Vector256<float> ef, Vector256<float> gh, float* to, nint width)
+    {
+        Vector256<float> abcdEven = Avx.UnpackLow(ab.AsDouble(), cd.AsDouble()).AsSingle();
+        Vector256<float> abcdOdd = Avx.UnpackHigh(ab.AsDouble(), cd.AsDouble()).AsSingle();
+        Vector256<float> efghEven = Avx.UnpackLow(ef.AsDouble(), gh.AsDouble()).AsSingle();
+        Vector256<float> efghOdd = Avx.UnpackHigh(ef.AsDouble(), gh.AsDouble()).AsSingle();
+        Avx.Permute2x128(abcdEven, efghEven, 0x20).Store(to);
+        Avx.Permute2x128(abcdOdd, efghOdd, 0x20).Store(to + width);
+        Avx.Permute2x128(abcdEven, efghEven, 0x31).Store(to + (4 * width));
+        Avx.Permute2x128(abcdOdd, efghOdd, 0x31).Store(to + (5 * width));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void TransposeTwoRows<TReader>(byte* row0, nint pitch, int width, int depth, float* to)
         where TReader : IElementReader
     {
