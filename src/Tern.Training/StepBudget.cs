@@ -14,7 +14,7 @@ namespace Tern.Training;
 public sealed record StepBudget(int StepCount, double SecondsPerStep, int TimedStepCount)
 {
     /// <summary>
-    /// Times whole steps on the run's first batches, at most a tenth of the budget, and takes the time spent off it. The
+    /// Times whole steps on the run's first batches, for about a tenth of the budget at most, and takes the time spent off it. The
     /// network's weights are left bit for bit as they were. The step count in the options is not used.
     /// </summary>
     public static StepBudget Measure(IBackend backend, RetrieverNetwork network, TrainingSet set, TrainingOptions options, TimeSpan budget, int warmUpSteps = 3, int timedSteps = 9)
