@@ -9,5 +9,12 @@ if (args is ["products", ..])
     return 0;
 }
 
+if (args is ["operations", ..])
+{
+    double seconds = args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0.3;
+    OperationTable.Write(Console.Out, TimeSpan.FromSeconds(seconds));
+    return 0;
+}
+
 BenchmarkSwitcher.FromAssembly(typeof(FmaPeak).Assembly).Run(args);
 return 0;
