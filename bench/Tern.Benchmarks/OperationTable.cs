@@ -13,7 +13,7 @@ internal static class OperationTable
 {
     private const int Sequences = 128, Hidden = 128, Heads = 4, KeyValueHeads = 2, HeadSize = 32, Intermediate = 384, Vocabulary = 8000;
 
-    public static void Write(TextWriter output, TimeSpan timePerOperation)
+    public static void Write(TextWriter output, TimeSpan timePerOperation, string nameContains)
     {
         using CpuBackend backend = new(1);
         int[] lengths = [.. Enumerable.Range(0, Sequences).Select(i => 8 + (i * 37 % 47))]; // 8 to 54 tokens, about 31 on average
@@ -60,7 +60,7 @@ internal static class OperationTable
             ("AttentionBackward, 8 x 512", 2.5 * 8 * 512.0 * 512 * 4 * Hidden / 1e9, "GFLOP/s", () => backend.AttentionBackward(longZ, longX, longKey, longValue, longY, longLogSumExp, longStarts, Heads, KeyValueHeads, 0.17f, false, longZ, longDKey, longDValue)),
             ("AttentionForward, 8 x 512 causal", 4 * 512.0 * 512 * 4 * Hidden / 1e9, "GFLOP/s", () => backend.AttentionForward(longX, longKey, longValue, longStarts, Heads, KeyValueHeads, 0.17f, true, longLogSumExp, longY)),
             ("SwiGluForward", 3 * Bytes(gate), "GB/s", () => backend.SwiGluForward(gate, up, gated)),
-            ("SwiGluBackward", 5 * Bytes(gate), "GB/s", () => backend.SwiGluBackward(gated, gate, up, dGate, dUp)),
+("SwiGluBackward", 5 * Bytes(gate), "GB/s", () => backend.SwiGluBackward(gated, gate, up, dGate, dUp)),
             ("EmbeddingForward", 2 * Bytes(x), "GB/s", () => backend.EmbeddingForward(table, ids, y)),
             ("EmbeddingBackward", 3 * Bytes(x), "GB/s", () => backend.EmbeddingBackward(x, ids, dTable)),
             ("NormalizedMeanForward", Bytes(x), "GB/s", () => backend.NormalizedMeanForward(x, sequenceStarts, perToken, perSequence)),
@@ -68,16 +68,16 @@ internal static class OperationTable
             ("Log1pReluForward [256, 8000]", 2 * Bytes(maxima), "GB/s", () => backend.Log1pReluForward(maxima, representations)),
             ("Log1pReluBackward [256, 8000]", 3 * Bytes(maxima), "GB/s", () => backend.Log1pReluBackward(dRepresentations, maxima, representations)),
             ("FlopsForward [256, 8000]", Bytes(maxima), "GB/s", () => backend.FlopsForward(maxima, means)),
-            ("FlopsBackward [256, 8000]", 3 * Bytes(maxima), "GB/s", () => backend.FlopsBackward(maxima, means, 1e-9f, dRepresentations)),
+            ("FlopsBackward [256, 8000]", 3 * Bytes(maxima), "GB/s", () => backend.FlopsBackward(maxima, means, 1e-3f, dRepresentations)),
             ("InfoNceForward [128, 2048]", Bytes(scores), "GB/s", () => backend.InfoNceForward(scores, labels, 1, perQuery, losses)),
-            ("InfoNceBackward [128, 2048]", 3 * Bytes(scores), "GB/s", () => backend.InfoNceBackward(scores, labels, perQuery, 1, 1e-9f, dScores)),
+            ("InfoNceBackward [128, 2048]", 3 * Bytes(scores), "GB/s", () => backend.InfoNceBackward(scores, labels, perQuery, 1, 1e-3f, dScores)),
             ("KlDivergenceForward [128, 17]", 2 * Bytes(student), "GB/s", () => backend.KlDivergenceForward(student, teacher, 1, losses)),
             ("AdamW, 1.5 M parameters", 7 * Bytes(parameter), "GB/s", () => backend.AdamW(gradient, 1, new AdamWSettings(), 1e-9f, 10, first, second, parameter)),
             ("SumOfSquares, 1.5 M", Bytes(gradient), "GB/s", () => backend.SumOfSquares(gradient)),
         ];
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tokens} tokens in {Sequences} sequences, {Heads} heads over {KeyValueHeads}, head size {HeadSize}; one thread\n"));
         output.WriteLine("| operation | microseconds | rate | |\n| --- | ---: | ---: | --- |");
-        foreach ((string name, double work, string unit, Action run) in operations)
+        foreach ((string name, double work, string unit, Action run) in operations.Where(o => o.Name.Contains(nameContains, StringComparison.OrdinalIgnoreCase)))
         {
             double seconds = Fastest(timePerOperation, run);
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {seconds * 1e6:F0} | {work / seconds:F1} | {unit} |"));
@@ -93,7 +93,7 @@ internal static class OperationTable
     {
         List<double> times = [];
         Stopwatch watch = Stopwatch.StartNew();
-        while (times.Count < 30 || (watch.Elapsed < budget && times.Count < 500))
+        while (times.Count < 30 || (watch.Elapsed < budget && times.Count < 5000))
         {
             double start = ThreadClock.Seconds;
             action();

@@ -12,7 +12,7 @@ if (args is ["products", ..])
 if (args is ["operations", ..])
 {
     double seconds = args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0.3;
-    OperationTable.Write(Console.Out, TimeSpan.FromSeconds(seconds));
+    OperationTable.Write(Console.Out, TimeSpan.FromSeconds(seconds), args.Length > 2 ? args[2] : "");
     return 0;
 }
 

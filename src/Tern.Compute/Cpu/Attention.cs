@@ -1,10 +1,9 @@
-using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>Softmax(scale · Q Kᵀ) V within packed sequences; several query heads may share a key/value head.</summary>
-internal static unsafe class Attention
+internal static class Attention
 {
     public static void Forward(WorkerPool pool, Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Tensor logSumExp, Tensor destination)
     {
@@ -13,7 +12,7 @@ internal static unsafe class Attention
         Operand.Check(destination, query.Rows, query.Columns);
         pool.Run(
             sequenceCount * keyValueHeadCount,
-            new Operands
+            new AttentionPlan
             {
                 Query = query,
                 Key = key,
@@ -27,7 +26,7 @@ internal static unsafe class Attention
                 LogSumExp = logSumExp,
                 Output = destination,
             },
-            static (task, s) => ForwardTask(task, s));
+            static (task, plan) => SimdPaths.Current.Kernels.AttentionForward(plan, task));
     }
 
     /// <summary>
@@ -45,7 +44,7 @@ internal static unsafe class Attention
         Operand.Check(dValue, query.Rows, key.Columns);
         pool.Run(
             sequenceCount * keyValueHeadCount,
-            new Operands
+            new AttentionPlan
             {
                 Query = query,
                 Key = key,
@@ -63,84 +62,7 @@ internal static unsafe class Attention
                 DKey = dKey,
                 DValue = dValue,
             },
-            static (task, s) => BackwardTask(task, s));
-    }
-
-    private static void ForwardTask(int task, in Operands s)
-    {
-        int b = task / s.KeyValueHeadCount, g = task % s.KeyValueHeadCount, size = s.HeadSize;
-        int start = s.SequenceStarts.Ints(0)[b], end = s.SequenceStarts.Ints(0)[b + 1];
-        float* probabilities = ThreadScratch.Task<float>(end - start);
-        for (int head = g * s.GroupSize; head < (g + 1) * s.GroupSize; head++)
-        {
-            for (int i = start; i < end; i++)
-            {
-                int visible = s.Causal ? i + 1 - start : end - start;
-                float* q = s.Query.Floats(i) + (head * size);
-                for (int j = 0; j < visible; j++)
-                {
-                    probabilities[j] = s.Scale * VectorMath.Dot(q, s.Key.Floats(start + j) + (g * size), size);
-                }
-
-                float logSumExp = VectorMath.LogSumExp(probabilities, 1, visible);
-                s.LogSumExp.Floats(i)[head] = logSumExp;
-                Exponentiate(probabilities, logSumExp, visible);
-                float* output = s.Output.Floats(i) + (head * size);
-                new Span<float>(output, size).Clear();
-                for (int j = 0; j < visible; j++)
-                {
-                    VectorMath.AddScaled(s.Value.Floats(start + j) + (g * size), probabilities[j], output, size);
-                }
-            }
-        }
-    }
-
-    private static void BackwardTask(int task, in Operands s)
-    {
-        int b = task / s.KeyValueHeadCount, g = task % s.KeyValueHeadCount, size = s.HeadSize;
-        int start = s.SequenceStarts.Ints(0)[b], end = s.SequenceStarts.Ints(0)[b + 1];
-        float* probabilities = ThreadScratch.Task<float>(end - start);
-        for (int j = start; j < end; j++)
-        {
-            new Span<float>(s.DKey.Floats(j) + (g * size), size).Clear();
-            new Span<float>(s.DValue.Floats(j) + (g * size), size).Clear();
-        }
-
-        for (int head = g * s.GroupSize; head < (g + 1) * s.GroupSize; head++)
-        {
-            for (int i = start; i < end; i++)
-            {
-                int visible = s.Causal ? i + 1 - start : end - start;
-                float* q = s.Query.Floats(i) + (head * size);
-                float* dOutput = s.DOutput.Floats(i) + (head * size);
-                float* dQuery = s.DQuery.Floats(i) + (head * size);
-                for (int j = 0; j < visible; j++)
-                {
-                    probabilities[j] = s.Scale * VectorMath.Dot(q, s.Key.Floats(start + j) + (g * size), size);
-                }
-
-                Exponentiate(probabilities, s.LogSumExp.Floats(i)[head], visible);
-                float rowSum = VectorMath.Dot(dOutput, s.Output.Floats(i) + (head * size), size);
-                new Span<float>(dQuery, size).Clear();
-                for (int j = 0; j < visible; j++)
-                {
-                    float dProbability = VectorMath.Dot(dOutput, s.Value.Floats(start + j) + (g * size), size);
-                    float dScore = s.Scale * probabilities[j] * (dProbability - rowSum);
-                    VectorMath.AddScaled(s.Key.Floats(start + j) + (g * size), dScore, dQuery, size);
-                    VectorMath.AddScaled(q, dScore, s.DKey.Floats(start + j) + (g * size), size);
-                    VectorMath.AddScaled(dOutput, probabilities[j], s.DValue.Floats(start + j) + (g * size), size);
-                }
-            }
-        }
-    }
-
-    private static void Exponentiate(float* values, float offset, int count)
-    {
-        Vector256<float> shift = Vector256.Create(offset);
-        for (int i = 0; i < count; i += VectorMath.Lanes)
-        {
-            VectorMath.Store(VectorMath.Exp(VectorMath.Load(values + i, count - i) - shift), values + i, count - i);
-        }
+            static (task, plan) => SimdPaths.Current.Kernels.AttentionBackward(plan, task));
     }
 
     private static int Check(Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount)
@@ -162,24 +84,5 @@ internal static unsafe class Attention
         Operand.Check(key, query.Rows, keyColumns);
         Operand.Check(value, query.Rows, keyColumns);
         return Operand.CheckSequences(sequenceStarts, query.Rows);
-    }
-
-    private struct Operands
-    {
-        public Tensor Query; // [T, N·D]
-        public Tensor Key; // [T, G·D]
-        public Tensor Value; // [T, G·D]
-        public Tensor SequenceStarts; // [1, B + 1]
-        public int HeadSize;
-        public int KeyValueHeadCount;
-        public int GroupSize;
-        public float Scale;
-        public bool Causal;
-        public Tensor LogSumExp; // [T, N]
-        public Tensor Output; // [T, N·D]
-        public Tensor DOutput; // [T, N·D]
-        public Tensor DQuery; // [T, N·D]
-        public Tensor DKey; // [T, G·D]
-        public Tensor DValue; // [T, G·D]
     }
 }

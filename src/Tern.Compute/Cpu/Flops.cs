@@ -25,13 +25,15 @@ internal static unsafe class Flops
                 int count = Math.Min(ColumnsPerTask, s.values.Columns - start);
                 float* means = s.columnMeans.Floats(0) + start;
                 new Span<float>(means, count).Clear();
-                for (int row = 0; row < s.values.Rows; row++)
+                int row = 0;
+                for (; row <= s.values.Rows - 4; row += 4)
                 {
-                    float* values = s.values.Floats(row) + start;
-                    for (int i = 0; i < count; i += VectorMath.Lanes)
-                    {
-                        VectorMath.Store(VectorMath.Load(means + i, count - i) + Vector256.Abs(VectorMath.Load(values + i, count - i)), means + i, count - i);
-                    }
+                    AddFourRows(s.values.Floats(row) + start, s.values.RowPitch, means, count);
+                }
+
+                for (; row < s.values.Rows; row++)
+                {
+                    AddRow(s.values.Floats(row) + start, means, count);
                 }
 
                 double sum = 0;
@@ -86,5 +88,32 @@ internal static unsafe class Flops
                     VectorMath.Store(VectorMath.Load(dValues + i, left) + step, dValues + i, left);
                 }
             });
+    }
+
+    /// <summary>As <see cref="AddRow"/> four times, with one pass over the sums.</summary>
+    private static void AddFourRows(float* values, nint pitch, float* sums, int count)
+    {
+        int i = 0;
+        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+        {
+            Vector256<float> sum = Vector256.Load(sums + i) + Vector256.Abs(Vector256.Load(values + i));
+            sum += Vector256.Abs(Vector256.Load(values + pitch + i));
+            sum += Vector256.Abs(Vector256.Load(values + (2 * pitch) + i));
+            sum += Vector256.Abs(Vector256.Load(values + (3 * pitch) + i));
+            sum.Store(sums + i);
+        }
+
+        for (int row = 0; row < 4 && i < count; row++)
+        {
+            AddRow(values + (row * pitch) + i, sums + i, count - i);
+        }
+    }
+
+    private static void AddRow(float* values, float* sums, int count)
+    {
+        for (int i = 0; i < count; i += VectorMath.Lanes)
+        {
+            VectorMath.Store(VectorMath.Load(sums + i, count - i) + Vector256.Abs(VectorMath.Load(values + i, count - i)), sums + i, count - i);
+        }
     }
 }

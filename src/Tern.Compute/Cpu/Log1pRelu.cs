@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -19,15 +20,15 @@ internal static unsafe class Log1pRelu
                 float* x = s.chunks.Start(s.maxima, task);
                 float* y = s.chunks.Start(s.destination, task);
                 int count = s.chunks.Length(task);
-                for (int i = 0; i < count; i += VectorMath.Lanes)
+                int i = 0;
+                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
                 {
-                    // Most entries of a trained sparse model are negative, so whole vectors of zeros are worth a branch.
-                    Vector256<float> value = VectorMath.Load(x + i, count - i);
-                    Vector256<float> negative = Vector256.LessThanOrEqual(value, Vector256<float>.Zero);
-                    Vector256<float> result = negative.ExtractMostSignificantBits() == 0xff
-                        ? Vector256<float>.Zero
-                        : Vector256.AndNot(VectorMath.Log1p(value), negative);
-                    VectorMath.Store(result, y + i, count - i);
+                    Saturate(Vector256.Load(x + i)).Store(y + i);
+                }
+
+                if (i < count)
+                {
+                    VectorMath.Store(Saturate(VectorMath.Load(x + i, count - i)), y + i, count - i);
                 }
             });
     }
@@ -47,12 +48,28 @@ internal static unsafe class Log1pRelu
                 float* x = s.chunks.Start(s.maxima, task);
                 float* dx = s.chunks.Start(s.dMaxima, task);
                 int count = s.chunks.Length(task);
-                for (int i = 0; i < count; i += VectorMath.Lanes)
+                int i = 0;
+                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
                 {
-                    Vector256<float> value = VectorMath.Load(x + i, count - i);
-                    Vector256<float> positive = Vector256.GreaterThan(value, Vector256<float>.Zero);
-                    VectorMath.Store((VectorMath.Load(dy + i, count - i) / (Vector256<float>.One + value)) & positive, dx + i, count - i);
+                    Differentiate(Vector256.Load(dy + i), Vector256.Load(x + i)).Store(dx + i);
+                }
+
+                if (i < count)
+                {
+                    VectorMath.Store(Differentiate(VectorMath.Load(dy + i, count - i), VectorMath.Load(x + i, count - i)), dx + i, count - i);
                 }
             });
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Saturate(Vector256<float> x)
+    {
+        // Most entries of a trained sparse model are negative, so whole vectors of zeros are worth a branch.
+        Vector256<float> negative = Vector256.LessThanOrEqual(x, Vector256<float>.Zero);
+        return negative.ExtractMostSignificantBits() == 0xff ? Vector256<float>.Zero : Vector256.AndNot(VectorMath.Log1p(x), negative);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Differentiate(Vector256<float> dy, Vector256<float> x) =>
+        (dy / (Vector256<float>.One + x)) & Vector256.GreaterThan(x, Vector256<float>.Zero);
 }

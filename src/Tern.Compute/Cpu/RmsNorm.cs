@@ -46,9 +46,15 @@ internal static unsafe class RmsNorm
                     float* x = s.input.Floats(row);
                     float* delta = s.delta.Floats(row);
                     float* sum = s.sum.Floats(row);
-                    for (int i = 0; i < columns; i += VectorMath.Lanes)
+                    int i = 0;
+                    for (; i <= columns - VectorMath.Lanes; i += VectorMath.Lanes)
                     {
-                        VectorMath.Store(VectorMath.Load(x + i, columns - i) + VectorMath.Load(delta + i, columns - i), sum + i, columns - i);
+                        (Vector256.Load(x + i) + Vector256.Load(delta + i)).Store(sum + i);
+                    }
+
+                    for (; i < columns; i++)
+                    {
+                        sum[i] = x[i] + delta[i];
                     }
 
                     s.inverseRms.Floats(0)[row] = NormalizeRow(sum, s.weight.Floats(0), s.epsilon, s.destination.Floats(row), columns);
@@ -103,9 +109,15 @@ internal static unsafe class RmsNorm
     {
         float r = 1 / MathF.Sqrt((VectorMath.Dot(x, x, count) / count) + epsilon);
         Vector256<float> scale = Vector256.Create(r);
-        for (int i = 0; i < count; i += VectorMath.Lanes)
+        int i = 0;
+        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
         {
-            VectorMath.Store(VectorMath.Load(x + i, count - i) * scale * VectorMath.Load(weight + i, count - i), y + i, count - i);
+            (Vector256.Load(x + i) * scale * Vector256.Load(weight + i)).Store(y + i);
+        }
+
+        for (; i < count; i++)
+        {
+            y[i] = x[i] * r * weight[i];
         }
 
         return r;
@@ -127,17 +139,26 @@ internal static unsafe class RmsNorm
         }
 
         Vector256<float> scale = Vector256.Create(r);
-        Vector256<float> pull = Vector256.Create(-r * r * r * VectorMath.Sum(sum0 + sum1) / count);
-        for (i = 0; i < count; i += VectorMath.Lanes)
+        float pull = -r * r * r * VectorMath.Sum(sum0 + sum1) / count;
+        Vector256<float> pulls = Vector256.Create(pull);
+        for (i = 0; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
         {
-            int left = count - i;
-            Vector256<float> source = VectorMath.Load(x + i, left);
-            Vector256<float> scaled = VectorMath.Load(dy + i, left) * scale;
-            Vector256<float> gradient = VectorMath.MultiplyAdd(source, pull, VectorMath.Load(dx + i, left));
-            VectorMath.Store(VectorMath.MultiplyAdd(scaled, VectorMath.Load(weight + i, left), gradient), dx + i, left);
+            Vector256<float> source = Vector256.Load(x + i), scaled = Vector256.Load(dy + i) * scale;
+            Vector256<float> gradient = VectorMath.MultiplyAdd(source, pulls, Vector256.Load(dx + i));
+            VectorMath.MultiplyAdd(scaled, Vector256.Load(weight + i), gradient).Store(dx + i);
             if (dWeight != null)
             {
-                VectorMath.Store(VectorMath.MultiplyAdd(scaled, source, VectorMath.Load(dWeight + i, left)), dWeight + i, left);
+                VectorMath.MultiplyAdd(scaled, source, Vector256.Load(dWeight + i)).Store(dWeight + i);
+            }
+        }
+
+        for (; i < count; i++)
+        {
+            float scaled = dy[i] * r;
+            dx[i] = MathF.FusedMultiplyAdd(scaled, weight[i], MathF.FusedMultiplyAdd(x[i], pull, dx[i]));
+            if (dWeight != null)
+            {
+                dWeight[i] = MathF.FusedMultiplyAdd(scaled, x[i], dWeight[i]);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -21,10 +22,15 @@ internal static unsafe class SwiGlu
                 float* up = s.chunks.Start(s.up, task);
                 float* destination = s.chunks.Start(s.destination, task);
                 int count = s.chunks.Length(task);
-                for (int i = 0; i < count; i += VectorMath.Lanes)
+                int i = 0;
+                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
                 {
-                    Vector256<float> g = VectorMath.Load(gate + i, count - i);
-                    VectorMath.Store(g * VectorMath.Sigmoid(g) * VectorMath.Load(up + i, count - i), destination + i, count - i);
+                    Gate(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(destination + i);
+                }
+
+                if (i < count)
+                {
+                    VectorMath.Store(Gate(VectorMath.Load(gate + i, count - i), VectorMath.Load(up + i, count - i)), destination + i, count - i);
                 }
             });
     }
@@ -49,17 +55,31 @@ internal static unsafe class SwiGlu
                 float* dGate = s.chunks.Start(s.dGate, task);
                 float* dUp = s.chunks.Start(s.dUp, task);
                 int count = s.chunks.Length(task);
-                Vector256<float> one = Vector256<float>.One;
-                for (int i = 0; i < count; i += VectorMath.Lanes)
+                int i = 0;
+                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+                {
+                    (Vector256<float> towardsGate, Vector256<float> towardsUp) = Differentiate(Vector256.Load(dOutput + i), Vector256.Load(gate + i), Vector256.Load(up + i));
+                    towardsGate.Store(dGate + i);
+                    towardsUp.Store(dUp + i);
+                }
+
+                if (i < count)
                 {
                     int left = count - i;
-                    Vector256<float> dy = VectorMath.Load(dOutput + i, left);
-                    Vector256<float> g = VectorMath.Load(gate + i, left);
-                    Vector256<float> u = VectorMath.Load(up + i, left);
-                    Vector256<float> sigmoid = VectorMath.Sigmoid(g);
-                    VectorMath.Store(dy * u * sigmoid * VectorMath.MultiplyAdd(g, one - sigmoid, one), dGate + i, left);
-                    VectorMath.Store(dy * g * sigmoid, dUp + i, left);
+                    (Vector256<float> towardsGate, Vector256<float> towardsUp) = Differentiate(VectorMath.Load(dOutput + i, left), VectorMath.Load(gate + i, left), VectorMath.Load(up + i, left));
+                    VectorMath.Store(towardsGate, dGate + i, left);
+                    VectorMath.Store(towardsUp, dUp + i, left);
                 }
             });
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Gate(Vector256<float> gate, Vector256<float> up) => gate * VectorMath.Sigmoid(gate) * up;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float> DGate, Vector256<float> DUp) Differentiate(Vector256<float> dy, Vector256<float> gate, Vector256<float> up)
+    {
+        Vector256<float> one = Vector256<float>.One, sigmoid = VectorMath.Sigmoid(gate), common = dy * sigmoid;
+        return (common * up * VectorMath.MultiplyAdd(gate, one - sigmoid, one), common * gate);
     }
 }

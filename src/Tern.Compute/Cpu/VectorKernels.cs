@@ -18,6 +18,12 @@ internal abstract unsafe class VectorKernels
     /// <summary>Computes one task's columns of a max-pool product.</summary>
     public abstract void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch);
 
+    /// <summary>Attention of one key/value head of one sequence.</summary>
+    public abstract void AttentionForward(in AttentionPlan plan, int task);
+
+    /// <summary>Gradients of attention of one key/value head of one sequence.</summary>
+    public abstract void AttentionBackward(in AttentionPlan plan, int task);
+
     /// <summary>The number of elements that differ from zero, NaN included.</summary>
     public abstract int CountNonZeros(float* values, int count);
 
@@ -39,6 +45,10 @@ internal sealed unsafe class VectorKernels<TVector> : VectorKernels
     public override void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch) => MatrixProductBlock.Run<TVector>(plan, task, scratch);
 
     public override void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch) => MaxPoolProductBlock.Run<TVector>(plan, task, scratch);
+
+    public override void AttentionForward(in AttentionPlan plan, int task) => AttentionBlock.Forward<TVector>(plan, task);
+
+    public override void AttentionBackward(in AttentionPlan plan, int task) => AttentionBlock.Backward<TVector>(plan, task);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override int CountNonZeros(float* values, int count)

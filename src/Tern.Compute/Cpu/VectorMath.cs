@@ -138,9 +138,15 @@ internal static unsafe class VectorMath
     public static void AddScaled(float* source, float factor, float* destination, int count)
     {
         Vector256<float> f = Vector256.Create(factor);
-        for (int i = 0; i < count; i += Lanes)
+        int i = 0;
+        for (; i <= count - Lanes; i += Lanes)
         {
-            Store(MultiplyAdd(f, Load(source + i, count - i), Load(destination + i, count - i)), destination + i, count - i);
+            MultiplyAdd(f, Vector256.Load(source + i), Vector256.Load(destination + i)).Store(destination + i);
+        }
+
+        for (; i < count; i++)
+        {
+            destination[i] = MathF.FusedMultiplyAdd(factor, source[i], destination[i]);
         }
     }
 
@@ -152,23 +158,23 @@ internal static unsafe class VectorMath
         return (half[0] + half[2]) + (half[1] + half[3]);
     }
 
-    /// <summary>The greatest lane; NaN where there is one.</summary>
+    /// <summary>The greatest lane; NaN lanes count or not, as the processor has it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Max(Vector256<float> v)
     {
-        Vector128<float> half = Vector128.Max(v.GetLower(), v.GetUpper());
-        return MathF.Max(MathF.Max(half[0], half[2]), MathF.Max(half[1], half[3]));
+        Vector128<float> half = Vector128.MaxNative(v.GetLower(), v.GetUpper());
+        half = Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
-    /// <summary>The greatest of factor · source; −∞ of nothing.</summary>
+    /// <summary>The greatest of factor · source; −∞ of nothing. NaN counts or not, as in <see cref="Max"/>.</summary>
     public static float MaxScaled(float* source, float factor, int count)
     {
-        Vector256<float> lowest = Vector256.Create(float.NegativeInfinity);
-        Vector256<float> greatest = lowest;
-        Vector256<float> f = Vector256.Create(factor);
+        Vector256<float> greatest = Vector256.Create(float.NegativeInfinity), f = Vector256.Create(factor);
         int i = 0;
         for (; i <= count - Lanes; i += Lanes)
         {
-            greatest = Vector256.Max(greatest, f * Vector256.Load(source + i));
+            greatest = Vector256.MaxNative(f * Vector256.Load(source + i), greatest);
         }
 
         float result = Max(greatest);
@@ -186,10 +192,15 @@ internal static unsafe class VectorMath
         Vector256<float> sum = default;
         Vector256<float> f = Vector256.Create(factor);
         Vector256<float> negated = Vector256.Create(-offset);
-        for (int i = 0; i < count; i += Lanes)
+        int i = 0;
+        for (; i <= count - Lanes; i += Lanes)
         {
-            Vector256<float> term = Exp(MultiplyAdd(f, Load(source + i, count - i), negated));
-            sum += count - i >= Lanes ? term : term & TailMask(count - i);
+            sum += Exp(MultiplyAdd(f, Vector256.Load(source + i), negated));
+        }
+
+        if (i < count)
+        {
+            sum += Exp(MultiplyAdd(f, Load(source + i, count - i), negated)) & TailMask(count - i);
         }
 
         return Sum(sum);
