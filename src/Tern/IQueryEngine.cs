@@ -1,0 +1,32 @@
+using Tern.Retrieval;
+
+namespace Tern;
+
+/// <summary>One kind of index with what it needs to turn query texts into hits. Safe for concurrent use.</summary>
+internal interface IQueryEngine : IDisposable
+{
+    int DocumentCount { get; }
+
+    long ByteCount { get; }
+
+    string ExternalId(int docId);
+
+    bool TryFind(string externalId, out int docId);
+
+    /// <summary>The best k documents of many queries, in the order of the queries.</summary>
+    Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken);
+
+    IEncodedQuery Encode(string query);
+}
+
+/// <summary>A query as the index takes it.</summary>
+internal interface IEncodedQuery
+{
+    /// <summary>All terms, heaviest first; empty for dense queries.</summary>
+    IReadOnlyList<QueryTerm> Terms { get; }
+
+    Hit[] Search(int k);
+
+    /// <summary>A document's score and the shared terms, the largest contribution first.</summary>
+    (float Score, IReadOnlyList<MatchedTerm> Terms, IReadOnlyList<int> TermIds) Explain(int docId);
+}

@@ -1,0 +1,160 @@
+using Tern.Retrieval;
+
+namespace Tern;
+
+/// <summary>
+/// An index directory opened for questions in words: sparse and dense ones with the model that made them, BM25 without.
+/// Safe for concurrent use; dispose it when no search is running.
+/// </summary>
+public sealed class Retriever : IDisposable
+{
+    private readonly IQueryEngine _engine;
+    private readonly DocumentStore? _documents;
+    private readonly RetrieverModel? _model;
+    private readonly bool _ownsModel;
+
+    private Retriever(IndexDescription description, IQueryEngine engine, DocumentStore? documents, RetrieverModel? model, bool ownsModel)
+    {
+        Description = description;
+        _engine = engine;
+        _documents = documents;
+        _model = model;
+        _ownsModel = ownsModel;
+    }
+
+    public IndexDescription Description { get; }
+
+    public int DocumentCount => _engine.DocumentCount;
+
+    /// <summary>Size of the index on disk, stored documents not counted.</summary>
+    public long ByteCount => _engine.ByteCount;
+
+    /// <summary>The model that encodes queries; null for BM25.</summary>
+    public RetrieverModel? Model => _model;
+
+    /// <summary>Opens an index and loads its model, which is disposed with the retriever.</summary>
+    /// <exception cref="InvalidDataException">The index is damaged, or its documents were encoded by another model than the one that is there now.</exception>
+    public static Retriever Open(string directory, RetrieverOptions? options = null)
+    {
+        options ??= new RetrieverOptions();
+        IndexDescription description = IndexDescription.Load(directory);
+        if (description.Kind == IndexKind.Bm25)
+        {
+            return Open(directory, description, null, false, options.Verify);
+        }
+
+        string modelDirectory = options.ModelDirectory ?? description.ModelDirectory(directory);
+        if (!Directory.Exists(modelDirectory))
+        {
+            throw new DirectoryNotFoundException($"{modelDirectory}: the model of the index {directory} is not there; say where it is now (--model)");
+        }
+
+        RetrieverModel model = RetrieverModel.Load(modelDirectory, options.Model);
+        try
+        {
+            if (model.Fingerprint != description.Fingerprint)
+            {
+                throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {description.Fingerprint}) than {modelDirectory} ({model.Fingerprint}): give the right model (--model) or build the index again");
+            }
+
+            return Open(directory, description, model, true, options.Verify);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens an index with a model that is loaded already and stays the caller's.</summary>
+    public static Retriever Open(string directory, RetrieverModel model)
+    {
+        IndexDescription description = IndexDescription.Load(directory);
+        if (description.Kind != IndexKind.Bm25 && model.Fingerprint != description.Fingerprint)
+        {
+            throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {description.Fingerprint}) than the one given ({model.Fingerprint}): build the index again");
+        }
+
+        return Open(directory, description, model, false, true);
+    }
+
+    /// <summary>The best <paramref name="k"/> documents for one query, best first, with stored documents and matched terms.</summary>
+    public IReadOnlyList<SearchResult> Search(string query, int k = 10)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
+        IEncodedQuery encoded = _engine.Encode(query);
+        return [.. encoded.Search(k).Select(hit =>
+        {
+            string id = _engine.ExternalId(hit.DocId);
+            return new SearchResult(id, hit.Score, Document(id), encoded.Explain(hit.DocId).Terms);
+        })];
+    }
+
+    /// <summary>Ids and scores for many queries, results in the order of the queries: what a run file needs.</summary>
+    public IReadOnlyList<IReadOnlyList<ScoredDocument>> SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
+        return Array.ConvertAll(
+            _engine.SearchAll(queries, k, cancellationToken),
+            hits => Array.ConvertAll(hits, hit => new ScoredDocument(_engine.ExternalId(hit.DocId), hit.Score)));
+    }
+
+    /// <summary>Why a document scores what it scores for a query, whether it would be found or not.</summary>
+    /// <exception cref="ArgumentException">No document of that id is in the index.</exception>
+    public QueryExplanation Explain(string query, string documentId)
+    {
+        if (!_engine.TryFind(documentId, out int docId))
+        {
+            throw new ArgumentException($"no document '{documentId}' in this index of {DocumentCount} documents");
+        }
+
+        IEncodedQuery encoded = _engine.Encode(query);
+        (float score, IReadOnlyList<MatchedTerm> terms, IReadOnlyList<int> termIds) = encoded.Explain(docId);
+        StoredDocument? document = Document(documentId);
+        var spans = new TextSpan?[terms.Count];
+        if (document is not null && termIds.Count > 0)
+        {
+            TracedVector traced = _model!.EncodeSparseTraced(document.Text, RetrievalSide.Document);
+            for (int i = 0; i < spans.Length; i++)
+            {
+                int at = traced.Vector.Terms.Span.BinarySearch(termIds[i]);
+                spans[i] = at < 0 ? null : new TextSpan(traced.Origins[at].Start, traced.Origins[at].Length);
+            }
+        }
+
+        return new QueryExplanation(new SearchResult(documentId, score, document, terms), encoded.Terms, spans);
+    }
+
+    /// <summary>What the index keeps of a document; null where it keeps nothing.</summary>
+    public StoredDocument? Document(string id) =>
+        _documents is not null && _documents.TryGet(id, out ReadOnlySpan<byte> json) ? StoredDocument.FromJson(json, $"stored document '{id}'") : null;
+
+    public void Dispose()
+    {
+        _engine.Dispose();
+        _documents?.Dispose();
+        if (_ownsModel)
+        {
+            _model?.Dispose();
+        }
+    }
+
+    private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, bool verify)
+    {
+        IQueryEngine engine = description.Kind switch
+        {
+            IndexKind.Sparse => new SparseEngine(SparseIndex.Open(directory, verify), model!),
+            IndexKind.Dense => new DenseEngine(DenseIndex.Open(directory, verify), model!),
+            _ => new Bm25Engine(Bm25Index.Open(directory, verify)),
+        };
+        try
+        {
+            return new Retriever(description, engine, DocumentStore.Open(directory, verify), model, ownsModel);
+        }
+        catch
+        {
+            engine.Dispose();
+            throw;
+        }
+    }
+}

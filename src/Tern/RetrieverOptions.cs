@@ -1,0 +1,13 @@
+namespace Tern;
+
+/// <summary>How an index is opened.</summary>
+public sealed record RetrieverOptions
+{
+    /// <summary>Where the index's model lies now; null: where it was when the index was built.</summary>
+    public string? ModelDirectory { get; init; }
+
+    public ModelOptions Model { get; init; } = new();
+
+    /// <summary>Compare all checksums of the index when it is opened.</summary>
+    public bool Verify { get; init; } = true;
+}
