@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Tern.Tests;
+using Xunit;
+
+namespace Tern.Cli.Tests;
+
+public sealed class DataCommandTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    [Fact]
+    public void CheckCountsWhatIsThere()
+    {
+        CliResult result = Cli.Run("data", "check", SmallCollection.Write(_directory["data"]), "--json");
+        Assert.Equal(ExitCode.Ok, result.ExitCode);
+        JsonElement files = JsonDocument.Parse(result.Output).RootElement.GetProperty("files");
+        Assert.Equal([("corpus", 48), ("queries", 48), ("qrels", 12), ("qrels", 36)], files.EnumerateArray().Select(f => (f.GetProperty("kind").GetString()!, f.GetProperty("records").GetInt32())));
+        Assert.Equal(5, files[1].GetProperty("words_max").GetDouble());
+    }
+
+    [Fact]
+    public void CheckListsWhatDoesNotFitTogether()
+    {
+        string data = SmallCollection.Write(_directory["data"]);
+        File.AppendAllLines(Path.Combine(data, "qrels", "test.tsv"), ["q-none\tred-fox\t1", "q-red-fox\tpink-fox\t1"]);
+        File.AppendAllText(Path.Combine(data, "corpus.jsonl"), "{\"_id\":\"e\",\"title\":\"\",\"text\":\"\"}\n");
+        CliResult result = Cli.Run("data", "check", data);
+        Assert.Equal(ExitCode.BadInput, result.ExitCode);
+        Assert.Contains("1 topics are not in queries, the first is 'q-none'", result.Output, StringComparison.Ordinal);
+        Assert.Contains("1 documents are not in the corpus, the first is 'pink-fox'", result.Output, StringComparison.Ordinal);
+        Assert.Contains("1 texts are empty", result.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Ok, Cli.Run("data", "stats", data).ExitCode);
+    }
+
+    [Fact]
+    public void ASingleFileIsWhatOneSaysItIs()
+    {
+        File.WriteAllLines(_directory["list.tsv"], ["1\ta b c", "2\td"]);
+        foreach ((string kind, int code) in new[] { ("corpus", ExitCode.Ok), ("queries", ExitCode.Ok), ("qrels", ExitCode.BadInput) })
+        {
+            Assert.Equal(code, Cli.Run("data", "check", _directory["list.tsv"], "--as", kind).ExitCode);
+        }
+
+        Assert.Equal(ExitCode.Usage, Cli.Run("data", "check", _directory["list.tsv"], "--as", "poems").ExitCode);
+    }
+
+    [Fact]
+    public void ATokenizerIsLearnedFromCorpora()
+    {
+        CliResult result = Cli.Run("data", "tokenizer", "--input", SmallCollection.Write(_directory["data"]), "--vocab_size", "320", "--lowercase", "--output", _directory["tokenizer.json"]);
+        Assert.Equal("", result.Error);
+        var tokenizer = Text.Tokenizer.Load(_directory["tokenizer.json"]);
+        Assert.Equal(320, tokenizer.VocabularySize);
+        List<int> upper = [];
+        List<int> lower = [];
+        tokenizer.Encode(" HORSE", upper);
+        tokenizer.Encode(" horse", lower);
+        Assert.Equal(lower, upper);
+    }
+
+    public void Dispose() => _directory.Dispose();
+}
