@@ -1,0 +1,41 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Tern.Cli;
+
+/// <summary>
+/// <c>train.json</c> of a training run's directory: the command line that started it and the steps that it has, so that
+/// <c>--resume</c> needs no other flag and a time budget is counted only once.
+/// </summary>
+internal sealed record RunRecord(IReadOnlyList<string> Arguments, int Steps, string Set, string Version)
+{
+    public const string FileName = "train.json";
+
+    public static RunRecord Load(string directory)
+    {
+        string path = Path.Combine(directory, FileName);
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{path}: not found: {directory} holds no run to resume; leave --resume out to start one", path);
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), RunRecordJsonContext.Default.RunRecord) ?? throw new JsonException("the file is null");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path}:{e.LineNumber + 1}: {e.Message}", e);
+        }
+    }
+
+    public void Save(string directory)
+    {
+        Directory.CreateDirectory(directory);
+        OutputFile.WriteBytes(Path.Combine(directory, FileName), stream => JsonSerializer.Serialize(stream, this, RunRecordJsonContext.Default.RunRecord));
+    }
+}
+
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(RunRecord))]
+internal sealed partial class RunRecordJsonContext : JsonSerializerContext;

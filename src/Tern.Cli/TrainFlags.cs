@@ -1,0 +1,254 @@
+using System.CommandLine;
+using Tern.Compute;
+using Tern.Model;
+using Tern.Training;
+
+namespace Tern.Cli;
+
+/// <summary>The options of <c>tern train</c>, and the names that other trainers have for them.</summary>
+internal sealed class TrainFlags
+{
+    private static readonly string[] Losses = ["infonce", "kl", "margin-mse", "infonce+kl"];
+
+    private static readonly Dictionary<string, string> LossAliases = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["ce"] = "infonce",
+        ["nce"] = "infonce",
+        ["cl"] = "infonce",
+        ["info-nce"] = "infonce",
+        ["kd"] = "kl",
+        ["kldiv"] = "kl",
+        ["margin_mse"] = "margin-mse",
+        ["marginmse"] = "margin-mse",
+        ["nce_kldiv"] = "infonce+kl",
+        ["nce+kl"] = "infonce+kl",
+        ["ce+kl"] = "infonce+kl",
+        ["cl+kd"] = "infonce+kl",
+    };
+
+    public Option<string?> Data { get; } = Flags.Text("--data", "A BEIR directory: corpus, queries and qrels/train.tsv, or train.jsonl in their place.", "dir");
+
+    public Option<string?> Train { get; } = Flags.Text("--train", "Training examples as JSON Lines; needs --corpus.", "file");
+
+    public Option<string?> Corpus { get; } = Flags.Text("--corpus", "The documents that --train names.", "path");
+
+    public Option<string?> Model { get; } = Flags.Text("--model", "The model to start from.", "dir");
+
+    public Option<bool> New { get; } = new("--new") { Description = "Start from random weights (embedding scaled by idf)." };
+
+    public Option<string?> Tokenizer { get; } = Flags.Text("--tokenizer", "With --new: the tokenizer.json to use; one is learned from the corpus unless given.", "file");
+
+    public Option<int> VocabularySize { get; } = Flags.Count("--vocabulary-size", "With --new and no --tokenizer: entries to learn.", 8000, least: 256);
+
+    public Option<bool> Lowercase { get; } = new("--lowercase") { Description = "With --new and no --tokenizer: lower-case all text." };
+
+    public Option<int> HiddenSize { get; } = Flags.Count("--hidden-size", "With --new.", 128);
+
+    public Option<int?> IntermediateSize { get; } = Flags.OptionalCount("--intermediate-size", "With --new; three times the hidden size unless given.");
+
+    public Option<int> Layers { get; } = Flags.Count("--layers", "With --new.", 2);
+
+    public Option<int> Heads { get; } = Flags.Count("--heads", "With --new.", 4);
+
+    public Option<int?> KeyValueHeads { get; } = Flags.OptionalCount("--kv-heads", "With --new; as many as --heads unless given.");
+
+    public Option<string?> Type { get; } = new("--type") { Description = "What texts become; that of the model unless given.", HelpName = "sparse|dense" };
+
+    public Option<string> Loss { get; } = new("--loss")
+    {
+        Description = "infonce: positives above the batch's other documents and the negatives; kl, margin-mse: follow teacher scores; infonce+kl: half of each. Also: ce, cl, nce, kd, kldiv.",
+        HelpName = string.Join('|', Losses),
+        DefaultValueFactory = _ => Losses[0],
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            string name = LossAliases.GetValueOrDefault(text, text.ToLowerInvariant());
+            if (!Losses.Contains(name))
+            {
+                result.AddError($"--loss: '{text}' is none of {string.Join(", ", Losses)}");
+            }
+
+            return name;
+        },
+    };
+
+    public Option<string> Output { get; } = Flags.RequiredText("--output", "Where the model and its checkpoints go.", "dir");
+
+    public Option<bool> Resume { get; } = new("--resume") { Description = "Go on from the latest checkpoint in --output. The other flags may be left out: they are those of the run." };
+
+    public Option<int?> Steps { get; } = Flags.OptionalCount("--steps", "Optimiser steps.");
+
+    public Option<double?> Minutes { get; } = Flags.OptionalNumber("--minutes", "As many steps as fit into this time; counted once, before the first step.");
+
+    public Option<int> Batch { get; } = Flags.Count("--batch", "Queries of one step.", 64);
+
+    public Option<int?> Negatives { get; } = Flags.OptionalCount("--negatives", "Hard negatives of each query; none unless the loss needs a teacher, then 8.", least: 0);
+
+    public Option<int?> TrainGroupSize { get; } = Flags.OptionalCount("--train-group-size", "Tevatron's way to say --negatives: one more than these.");
+
+    public Option<int> Accumulation { get; } = Flags.Count("--accumulation", "Batches of one step.", 1);
+
+    public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, else 2e-5.");
+
+    public Option<double> WarmupRatio { get; } = Flags.Number("--warmup-ratio", "Part of the steps in which the learning rate rises.", 0.04);
+
+    public Option<double> WeightDecay { get; } = Flags.Number("--weight-decay", "AdamW's.", 0);
+
+    public Option<double> Clip { get; } = Flags.Number("--clip", "Largest norm of the gradient; 0 for any.", 1);
+
+    public Option<double?> Temperature { get; } = Flags.OptionalNumber("--temperature", "Scores are divided by it in the loss; 1 for sparse, for dense 0.05 with --new, else 0.01.");
+
+    public Option<double?> QueryFlops { get; } = Flags.OptionalNumber("--query-flops", "Weight of the sparsity of queries (FLOPS); 0.005 for sparse.");
+
+    public Option<double?> DocumentFlops { get; } = Flags.OptionalNumber("--document-flops", "Weight of the sparsity of documents (FLOPS); 0.004 for sparse.");
+
+    public Option<int> FlopsRampSteps { get; } = Flags.Count("--flops-ramp-steps", "Steps in which these weights rise; 0 for a third of all.", 0, least: 0);
+
+    public Option<int?> QueryLength { get; } = Flags.OptionalCount("--query-length", "Longest query in tokens.");
+
+    public Option<int?> DocumentLength { get; } = Flags.OptionalCount("--document-length", "Longest document in tokens.");
+
+    public Option<string?> QueryPrefix { get; } = Flags.Text("--query-prefix", "Put before every query.", "text");
+
+    public Option<string?> DocumentPrefix { get; } = Flags.Text("--document-prefix", "Put before every document.", "text");
+
+    public Option<bool> Causal { get; } = new("--causal") { Description = "A token sees only what is before it; bidirectional unless given." };
+
+    public Option<int> Seed { get; } = Flags.Count("--seed", "Decides weights, batches and negatives.", 1, least: 0);
+
+    public Option<int> SaveSteps { get; } = Flags.Count("--save-steps", "Steps between checkpoints; 0 writes one only when stopped.", 500, least: 0);
+
+    public Option<int> SaveLimit { get; } = Flags.Count("--save-limit", "Checkpoints to keep.", 2);
+
+    public Option<int> LogSteps { get; } = Flags.Count("--log-steps", "Steps between two lines, where no terminal shows the panel.", 10);
+
+    public Option<bool> Json { get; } = Flags.Json("every step");
+
+    public ModelFlags Compute { get; } = new(encodes: false);
+
+    public static IReadOnlyDictionary<string, string> ForeignFlags { get; } = new Dictionary<string, string>
+    {
+        ["--model-name-or-path"] = "--model",
+        ["--train-path"] = "--train",
+        ["--train-file"] = "--train",
+        ["--corpus-path"] = "--corpus",
+        ["--output-dir"] = "--output",
+        ["--loss-type"] = "--loss",
+        ["--max-steps"] = "--steps",
+        ["--per-device-train-batch-size"] = "--batch",
+        ["--batch-size"] = "--batch",
+        ["--n-negs"] = "--negatives",
+        ["--gradient-accumulation-steps"] = "--accumulation",
+        ["--max-grad-norm"] = "--clip",
+        ["--lr"] = "--learning-rate",
+        ["-T"] = "--temperature",
+        ["--q-flops-loss-factor"] = "--query-flops",
+        ["--p-flops-loss-factor"] = "--document-flops",
+        ["--flops-warmup"] = "--flops-ramp-steps",
+        ["--query-max-len"] = "--query-length",
+        ["--query-max-length"] = "--query-length",
+        ["--passage-max-len"] = "--document-length",
+        ["--doc-max-length"] = "--document-length",
+        ["--passage-prefix"] = "--document-prefix",
+        ["--save-total-limit"] = "--save-limit",
+        ["--logging-steps"] = "--log-steps",
+    };
+
+    public static IReadOnlyDictionary<string, string> RefusedFlags { get; } = Refusals();
+
+    public void AddTo(Command command)
+    {
+        Option[] options =
+        [
+            Data, Train, Corpus, Model, New, Type, Loss, Output, Resume, Steps, Minutes,
+            Batch, Negatives, TrainGroupSize, Accumulation, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
+            QueryFlops, DocumentFlops, FlopsRampSteps, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, Causal,
+            Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
+            Seed, SaveSteps, SaveLimit, LogSteps, Json,
+        ];
+        foreach (Option option in options)
+        {
+            command.Add(option);
+        }
+
+        Type.AcceptOnlyFromAmong("sparse", "dense");
+        Compute.AddTo(command);
+    }
+
+    /// <exception cref="UsageException">Flags are missing or contradict each other.</exception>
+    public void Validate(ParseResult parsed)
+    {
+        Require(parsed.GetValue(Data) is not null != parsed.GetValue(Train) is not null, "train needs either --data DIR, or --train FILE with --corpus PATH");
+        Require(parsed.GetValue(Train) is null == parsed.GetValue(Corpus) is null, "--train FILE and --corpus PATH go together");
+        Require(parsed.GetValue(Model) is not null != parsed.GetValue(New), "train needs either --model DIR to start from, or --new");
+        Require(!parsed.GetValue(New) || parsed.GetValue(Type) is not null, "--new needs --type sparse or --type dense");
+        Require(parsed.GetValue(Steps) is not null != parsed.GetValue(Minutes) is not null, "train needs either --steps N or --minutes N");
+        Require(parsed.GetValue(Negatives) is null || parsed.GetValue(TrainGroupSize) is null, "--negatives and --train-group-size say the same: give one");
+        Require(parsed.GetValue(HiddenSize) % (2 * parsed.GetValue(Heads)) == 0, $"--hidden-size {parsed.GetValue(HiddenSize)} must be a multiple of twice --heads {parsed.GetValue(Heads)}");
+    }
+
+    /// <summary>The training options but for what only the run knows: step count and files.</summary>
+    public TrainingOptions Read(ParseResult parsed, RepresentationKind kind)
+    {
+        bool isNew = parsed.GetValue(New);
+        bool isSparse = kind == RepresentationKind.Sparse;
+        TrainingObjective objective = parsed.GetRequiredValue(Loss) switch
+        {
+            "kl" => TrainingObjective.KlDivergence,
+            "margin-mse" => TrainingObjective.MarginMse,
+            "infonce+kl" => TrainingObjective.InfoNceAndKlDivergence,
+            _ => TrainingObjective.InfoNce,
+        };
+        return new TrainingOptions
+        {
+            StepCount = parsed.GetValue(Steps) ?? 1,
+            Objective = objective,
+            Temperature = (float)(parsed.GetValue(Temperature) ?? (isSparse ? 1 : isNew ? 0.05 : 0.01)),
+            BatchSize = parsed.GetValue(Batch),
+            NegativeCount = parsed.GetValue(Negatives) ?? (parsed.GetValue(TrainGroupSize) - 1) ?? (objective.UsesTeacher ? 8 : 0),
+            AccumulationCount = parsed.GetValue(Accumulation),
+            LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : 2e-5)),
+            WarmupRatio = (float)parsed.GetValue(WarmupRatio),
+            Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },
+            GradientClip = (float)parsed.GetValue(Clip),
+            QueryFlopsWeight = (float)(parsed.GetValue(QueryFlops) ?? (isSparse ? 0.005 : 0)),
+            DocumentFlopsWeight = (float)(parsed.GetValue(DocumentFlops) ?? (isSparse ? 0.004 : 0)),
+            FlopsRampSteps = parsed.GetValue(FlopsRampSteps),
+            Seed = (ulong)parsed.GetValue(Seed),
+            CheckpointDirectory = parsed.GetRequiredValue(Output),
+            CheckpointInterval = parsed.GetValue(SaveSteps),
+            CheckpointsKept = parsed.GetValue(SaveLimit),
+        };
+    }
+
+    private static void Require(bool holds, string problem)
+    {
+        if (!holds)
+        {
+            throw new UsageException($"{problem} (tern train --help)");
+        }
+    }
+
+    private static Dictionary<string, string> Refusals()
+    {
+        const string NoAdapters = "adapters are not offered: all weights are trained; leave it out";
+        const string NoOtherPrecision = "training computes in float32; leave it out";
+        const string NoRecomputation = "activations are not recomputed; use a smaller --batch with --accumulation";
+        var refusals = new Dictionary<string, string>
+        {
+            ["--bf16"] = NoOtherPrecision,
+            ["--fp16"] = NoOtherPrecision,
+            ["--gradient-checkpointing"] = NoRecomputation,
+            ["--grad-cache"] = NoRecomputation,
+            ["--gc-q-chunk-size"] = NoRecomputation,
+            ["--gc-p-chunk-size"] = NoRecomputation,
+            ["--resume-from-checkpoint"] = "give --resume, which takes the latest checkpoint in --output",
+        };
+        foreach (string flag in new[] { "--lora", "--lora-r", "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--lora-modules-to-save" })
+        {
+            refusals[flag] = NoAdapters;
+        }
+
+        return refusals;
+    }
+}
