@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Tern.Training;
 
 namespace Tern.Cli;
 
@@ -9,6 +10,15 @@ internal static class CommandLine
     /// <summary>The verbs in the order of the help text.</summary>
     private static readonly Func<Terminal, Command>[] Verbs =
     [
+        DataCommand.Create,
+        TrainCommand.Create,
+        EncodeCommand.Create,
+        IndexCommand.Create,
+        SearchCommand.Create,
+        EvalCommand.Create,
+        CompareCommand.Create,
+        ExplainCommand.Create,
+        ModelCommand.Create,
     ];
 
     /// <summary>All verbs with their options, as the program and the tests of its documentation see them.</summary>
@@ -76,7 +86,7 @@ internal static class CommandLine
         UsageException => (ExitCode.Usage, OneLine(exception.Message)),
         ArgumentException e => (ExitCode.Usage, OneLine(WithoutParameterName(e))),
         InvalidDataException or FileNotFoundException or DirectoryNotFoundException => (ExitCode.BadInput, OneLine(exception.Message)),
-        IOException or UnauthorizedAccessException or NotSupportedException => (ExitCode.Failure, OneLine(exception.Message)),
+        TrainingCollapsedException or IOException or UnauthorizedAccessException or NotSupportedException => (ExitCode.Failure, OneLine(exception.Message)),
         _ => null,
     };
 

@@ -27,7 +27,13 @@ internal static class ParseErrors
             return $"{path} needs one of: {string.Join(", ", command.Subcommands.Select(c => c.Name))} ({path} --help)";
         }
 
-        return $"{result.Errors[0].Message.TrimEnd('.')} ({path} --help)";
+        // A wrong value is the better hint than a flag that is missing besides.
+        ParseError? wrongValue = result.Errors.FirstOrDefault(e => e.SymbolResult is { Tokens.Count: > 0 } and not CommandResult);
+        string[] missing = [.. command.Arguments.Where(a => a.Arity.MinimumNumberOfValues > 0 && result.GetResult(a) is not { Tokens.Count: > 0 }).Select(a => $"<{a.Name}>"), .. command.Options.Where(o => o.Required && result.GetResult(o) is not { Tokens.Count: > 0 }).Select(o => o.Name)];
+        string problem = wrongValue is null && missing.Length > 0
+            ? $"{path} needs {string.Join(", ", missing)}"
+            : (wrongValue ?? result.Errors[0]).Message.TrimEnd('.');
+        return $"{problem} ({path} --help)";
     }
 
     private static string CommandPath(CommandResult result) =>

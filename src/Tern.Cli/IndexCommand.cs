@@ -1,0 +1,103 @@
+using System.CommandLine;
+using Tern.Retrieval;
+using Tern.Text;
+
+namespace Tern.Cli;
+
+/// <summary><c>tern index</c>: a corpus into a sparse, dense or BM25 index directory.</summary>
+internal static class IndexCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        Option<string> corpus = Flags.RequiredText("--corpus", "Documents: BEIR directory, JSON Lines or TSV, .gz included; - for standard input.", "path");
+        Option<string> output = Flags.RequiredText("--output", "The index directory to write; an earlier index there is replaced when this one is complete.", "dir");
+        Option<string?> model = Flags.Text("--model", "Encode with this model; sparse or dense as it is.", "dir");
+        Option<bool> bm25 = new("--bm25") { Description = "Build a BM25 index instead (Lucene's formula, Porter stems)." };
+        Option<double> k1 = Flags.Number("--k1", "BM25's k1.", Bm25Parameters.Default.K1);
+        Option<double> b = Flags.Number("--b", "BM25's b.", Bm25Parameters.Default.B);
+        Option<string> precision = Flags.Choice("--precision", "Stored weights of a sparse index: 8-bit impacts or float32.", "byte", "byte", "float32");
+        Option<bool> json = Flags.Json("what was built");
+        var modelFlags = new ModelFlags();
+        var command = new Verb("index", "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
+        {
+            Examples =
+            [
+                "tern index --corpus beir/scifact --model models/sparse --output idx/scifact-sparse",
+                "tern index --corpus collection.tsv.gz --bm25 --output idx/msmarco-bm25",
+            ],
+            ForeignFlags = new Dictionary<string, string>
+            {
+                ["--input"] = "--corpus",
+                ["--data"] = "--corpus",
+                ["--corpus-path"] = "--corpus",
+                ["--index-dir"] = "--output",
+                ["--index"] = "--output",
+                ["--output-dir"] = "--output",
+                ["--model-name-or-path"] = "--model",
+            },
+        };
+        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, precision, json })
+        {
+            command.Add(option);
+        }
+
+        modelFlags.AddTo(command);
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            string? modelDirectory = parsed.GetValue(model);
+            if ((modelDirectory is not null) == parsed.GetValue(bm25))
+            {
+                throw new UsageException("index needs either --model DIR or --bm25 (tern index --help)");
+            }
+
+            string corpusPath = parsed.GetRequiredValue(corpus);
+            string directory = parsed.GetRequiredValue(output);
+            IndexDescription description;
+            using (var progress = new ProgressLine(terminal, "documents"))
+            {
+                var options = new IndexWriterOptions
+                {
+                    Precision = Enum.Parse<ImpactPrecision>(parsed.GetRequiredValue(precision), ignoreCase: true),
+                    Bm25 = new Bm25Parameters((float)parsed.GetValue(k1), (float)parsed.GetValue(b)),
+                    Progress = progress.Report,
+                };
+                if (modelDirectory is null)
+                {
+                    description = IndexWriter.WriteBm25(directory, CorpusReader.Read(corpusPath), options, cancellationToken);
+                }
+                else
+                {
+                    using var loaded = RetrieverModel.Load(modelDirectory, modelFlags.Read(parsed));
+                    description = IndexWriter.WriteLearned(directory, loaded, modelDirectory, CorpusReader.Read(corpusPath), options, cancellationToken);
+                }
+            }
+
+            Report(terminal, directory, description, parsed.GetValue(json));
+            return Task.FromResult(ExitCode.Ok);
+        });
+        return command;
+    }
+
+    private static void Report(Terminal terminal, string directory, IndexDescription description, bool json)
+    {
+        long bytes = Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length);
+        string kind = description.Kind.ToString().ToLowerInvariant();
+        if (json)
+        {
+            JsonOutput.Write(terminal.Out, writer =>
+            {
+                writer.WriteString("index", directory);
+                writer.WriteString("kind", kind);
+                writer.WriteNumber("documents", description.DocumentCount);
+                writer.WriteNumber("bytes", bytes);
+                writer.WriteString("fingerprint", description.Fingerprint);
+            });
+        }
+        else
+        {
+            terminal.Out.WriteLine(Invariant($"{directory}: {kind} index of {description.DocumentCount:N0} documents, {Size(bytes)}"));
+        }
+    }
+
+    private static string Size(long bytes) => bytes < 1_000_000 ? Invariant($"{bytes / 1e3:0.0} kB") : Invariant($"{bytes / 1e6:0.0} MB");
+}

@@ -1,0 +1,171 @@
+using System.CommandLine;
+using Spectre.Console;
+using Tern.Retrieval;
+using Tern.Text;
+
+namespace Tern.Cli;
+
+/// <summary><c>tern search</c>: one query to the terminal, or a file of queries into a run.</summary>
+internal static class SearchCommand
+{
+    private const int QueriesPerChunk = 512;
+    private const int TermsShown = 6;
+
+    public static Command Create(Terminal terminal)
+    {
+        Option<string> index = Flags.RequiredText("--index", "The index directory.", "dir");
+        Option<string?> model = Flags.Text("--model", "The index's model, where it is no longer in its old place.", "dir");
+        Option<int?> k = Flags.OptionalCount("--k", "Hits for each query: 10 on the terminal, 1000 in a run, unless given.");
+        Option<string?> queries = Flags.Text("--queries", "Queries to search: BEIR directory, JSON Lines or TSV; - for standard input.", "file");
+        Option<string?> run = Flags.Text("--run", "The TREC run to write; - for standard output.", "file");
+        Option<string?> qrels = Flags.Text("--qrels", "Search only the queries that are judged here.", "file");
+        Option<string> tag = new("--tag") { Description = "Last column of the run.", HelpName = "text", DefaultValueFactory = _ => "tern" };
+        Option<bool> json = Flags.Json("the hits");
+        var query = new Argument<string[]>("query") { Description = "The query, quoted or not.", Arity = ArgumentArity.ZeroOrMore };
+        var modelFlags = new ModelFlags();
+        var command = new Verb("search", "Answers one query on the terminal, or a file of queries into a TREC run.")
+        {
+            Examples =
+            [
+                "tern search --index artifacts/demo/index/sparse \"make a copy of part of an array\"",
+                "tern search --index idx --k 3 --json how to read a file",
+                "tern search --index idx --queries beir/scifact --qrels beir/scifact/qrels/test.tsv --run scifact.trec --k 100",
+            ],
+            ForeignFlags = new Dictionary<string, string> { ["--index-dir"] = "--index", ["--query-path"] = "--queries", ["--hits"] = "--k", ["--top-k"] = "--k" },
+        };
+        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, json })
+        {
+            command.Add(option);
+        }
+
+        modelFlags.AddTo(command);
+        command.Add(query);
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            string text = string.Join(' ', parsed.GetValue(query)!);
+            string? queryFile = parsed.GetValue(queries);
+            string? runFile = parsed.GetValue(run);
+            if ((text.Length > 0) == (queryFile is not null))
+            {
+                throw new UsageException("search needs either a query as its argument or --queries FILE (tern search --help)");
+            }
+
+            if ((queryFile is null) != (runFile is null))
+            {
+                throw new UsageException("--queries FILE and --run FILE go together (tern search --help)");
+            }
+
+            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Model = modelFlags.Read(parsed) });
+            if (queryFile is not null)
+            {
+                Qrels? judged = parsed.GetValue(qrels) is { } path ? Qrels.Read(path) : null;
+                IEnumerable<Query> selected = QueryReader.Read(queryFile).Where(q => judged is null || judged.Contains(q.Id));
+                WriteRun(terminal, retriever, selected, parsed.GetValue(k) ?? 1000, runFile!, parsed.GetRequiredValue(tag), cancellationToken);
+            }
+            else
+            {
+                IReadOnlyList<SearchResult> hits = retriever.Search(text, parsed.GetValue(k) ?? 10);
+                if (parsed.GetValue(json))
+                {
+                    WriteJson(terminal, text, hits);
+                }
+                else
+                {
+                    WriteHits(terminal, hits);
+                }
+            }
+
+            return Task.FromResult(ExitCode.Ok);
+        });
+        return command;
+    }
+
+    private static void WriteRun(Terminal terminal, Retriever retriever, IEnumerable<Query> queries, int k, string path, string tag, CancellationToken cancellationToken)
+    {
+        var run = new Run(tag);
+        using (var progress = new ProgressLine(terminal, "queries"))
+        {
+            foreach (Query[] chunk in queries.Chunk(QueriesPerChunk))
+            {
+                IReadOnlyList<IReadOnlyList<ScoredDocument>> results = retriever.SearchAll(Array.ConvertAll(chunk, q => q.Text), k, cancellationToken);
+                for (int i = 0; i < chunk.Length; i++)
+                {
+                    run.AddTopic(chunk[i].Id);
+                    foreach (ScoredDocument document in results[i])
+                    {
+                        run.Add(chunk[i].Id, document.Id, document.Score);
+                    }
+                }
+
+                progress.Report(run.Topics.Count);
+            }
+        }
+
+        if (run.Topics.Count == 0)
+        {
+            throw new InvalidDataException("there is no query to search for: the file is empty, or --qrels judges none of its queries");
+        }
+
+        run.Write(path);
+        terminal.Progress(Invariant($"{run.Topics.Count:N0} queries -> {path}"));
+    }
+
+    private static void WriteHits(Terminal terminal, IReadOnlyList<SearchResult> hits)
+    {
+        if (hits.Count == 0)
+        {
+            terminal.OutConsole.WriteLine("nothing found: no document shares a term with the query");
+            return;
+        }
+
+        for (int i = 0; i < hits.Count; i++)
+        {
+            SearchResult hit = hits[i];
+            string name = hit.Document?.Name ?? hit.Id;
+            terminal.OutConsole.MarkupLine(Invariant($"{i + 1,3}  {hit.Score,8:0.000}  ") + $"[bold]{name.EscapeMarkup()}[/]" + (name == hit.Id ? "" : $"  [grey]{hit.Id.EscapeMarkup()}[/]"));
+            string summary = Excerpt(hit.Document);
+            if (summary.Length > 0)
+            {
+                terminal.OutConsole.MarkupLine("               " + summary.EscapeMarkup());
+            }
+
+            if (hit.Terms.Count > 0)
+            {
+                terminal.OutConsole.MarkupLine("               " + TermBars.Markup(hit.Terms, TermsShown, terminal.OutIsTerminal));
+            }
+        }
+    }
+
+    private static string Excerpt(StoredDocument? document)
+    {
+        const int Longest = 140;
+        string text = document is null ? "" : document.Summary.Length > 0 ? document.Summary : document.Text;
+        if (document is not null && text.StartsWith(document.Name, StringComparison.Ordinal))
+        {
+            text = text[document.Name.Length..].TrimStart();
+        }
+
+        return text.Length <= Longest ? text : string.Concat(text.AsSpan(0, Longest - 1).TrimEnd(), "…");
+    }
+
+    private static void WriteJson(Terminal terminal, string query, IReadOnlyList<SearchResult> hits) => JsonOutput.Write(terminal.Out, json =>
+    {
+        json.WriteString("query", query);
+        int rank = 0;
+        json.WriteArray("hits", hits, hit =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("rank", ++rank);
+            json.WriteString("id", hit.Id);
+            json.WriteNumber("score", hit.Score);
+            if (hit.Document is { } document)
+            {
+                json.WriteString("name", document.Name);
+                json.WriteString("summary", document.Summary);
+            }
+
+            json.WriteArray("terms", hit.Terms, term => ExplainCommand.WriteTerm(json, term, null, null));
+            json.WriteEndObject();
+        });
+    });
+}
