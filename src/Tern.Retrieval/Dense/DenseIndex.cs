@@ -85,13 +85,9 @@ public sealed unsafe class DenseIndex : IDisposable
         try
         {
             queue.Reset(Math.Min(hits.Length, DocumentCount));
-            ReadOnlySpan<int> ranks = _ids.Ranks;
             fixed (float* q = query)
             {
-                for (int document = 0; document < DocumentCount; document++)
-                {
-                    queue.Push(DotProduct.One(Row(document), q, Dimension), ranks[document]);
-                }
+                SearchRows(0, DocumentCount, q, queue);
             }
 
             return queue.Drain(_ids.Order, hits);
@@ -166,32 +162,20 @@ public sealed unsafe class DenseIndex : IDisposable
             queues[i].Reset(Math.Min(k, DocumentCount));
         }
 
-        ReadOnlySpan<int> ranks = _ids.Ranks;
-        float* scores = stackalloc float[4];
         fixed (float* q = packed)
         {
             for (int block = 0; block < DocumentCount; block += RowsPerBlock)
             {
                 int blockEnd = Math.Min(DocumentCount, block + RowsPerBlock);
                 int i = 0;
-                for (; i <= count - 4; i += 4)
+                for (; i <= count - 2; i += 2)
                 {
-                    for (int document = block; document < blockEnd; document++)
-                    {
-                        DotProduct.Four(Row(document), q + ((nint)i * Dimension), Dimension, scores);
-                        queues[i].Push(scores[0], ranks[document]);
-                        queues[i + 1].Push(scores[1], ranks[document]);
-                        queues[i + 2].Push(scores[2], ranks[document]);
-                        queues[i + 3].Push(scores[3], ranks[document]);
-                    }
+                    SearchRowsForTwo(block, blockEnd, q + ((nint)i * Dimension), queues[i], queues[i + 1]);
                 }
 
-                for (; i < count; i++)
+                if (i < count)
                 {
-                    for (int document = block; document < blockEnd; document++)
-                    {
-                        queues[i].Push(DotProduct.One(Row(document), q + ((nint)i * Dimension), Dimension), ranks[document]);
-                    }
+                    SearchRows(block, blockEnd, q + ((nint)i * Dimension), queues[i]);
                 }
             }
         }
@@ -201,6 +185,45 @@ public sealed unsafe class DenseIndex : IDisposable
             results[first + i] = new Hit[Math.Min(k, DocumentCount)];
             queues[i].Drain(_ids.Order, results[first + i]);
         }
+    }
+
+    private void SearchRows(int first, int end, float* query, TopKQueue queue)
+    {
+        ReadOnlySpan<int> ranks = _ids.Ranks;
+        float* scores = stackalloc float[DotProduct.Rows];
+        int document = first;
+        for (; document <= end - DotProduct.Rows; document += DotProduct.Rows)
+        {
+            DotProduct.FourRows(Row(document), query, Dimension, scores);
+            for (int r = 0; r < DotProduct.Rows; r++)
+            {
+                queue.Push(scores[r], ranks[document + r]);
+            }
+        }
+
+        for (; document < end; document++)
+        {
+            queue.Push(DotProduct.One(Row(document), query, Dimension), ranks[document]);
+        }
+    }
+
+    private void SearchRowsForTwo(int first, int end, float* queries, TopKQueue one, TopKQueue two)
+    {
+        ReadOnlySpan<int> ranks = _ids.Ranks;
+        float* scores = stackalloc float[2 * DotProduct.Rows];
+        int document = first;
+        for (; document <= end - DotProduct.Rows; document += DotProduct.Rows)
+        {
+            DotProduct.FourRowsTwoQueries(Row(document), queries, Dimension, scores);
+            for (int r = 0; r < DotProduct.Rows; r++)
+            {
+                one.Push(scores[r], ranks[document + r]);
+                two.Push(scores[DotProduct.Rows + r], ranks[document + r]);
+            }
+        }
+
+        SearchRows(document, end, queries, one);
+        SearchRows(document, end, queries + Dimension, two);
     }
 
     private void CheckQuery(ReadOnlySpan<float> query)
