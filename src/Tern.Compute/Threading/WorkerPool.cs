@@ -215,7 +215,7 @@ public sealed unsafe class WorkerPool : IDisposable
                     continue;
                 }
 
-                _active++;
+                Interlocked.Increment(ref _active); // Others leave without the lock.
             }
 
             ClaimTasks();
