@@ -41,10 +41,12 @@ public static class SdkDocumentation
                 draft.Add(doc);
             }
         }
-        string versions = string.Join(", ", packs.Packs.Select(p => $"{p.Name} {p.Version}"));
         List<SdkQuery>[] sets = DivideQueries(order);
-        return new SdkCollection($"{Rules}: {versions}", [.. order.Select(d => d.ToMember())], sets[0], sets[1], sets[2]);
+        return new SdkCollection(Fingerprint(packs), [.. order.Select(d => d.ToMember())], sets[0], sets[1], sets[2]);
     }
+
+    /// <summary>The fingerprint of the collection that <see cref="Build"/> would make, without reading any documentation.</summary>
+    public static string Fingerprint(string? dotnetRoot = null) => Fingerprint(SdkPacks.Find(dotnetRoot));
 
     /// <summary>
     /// Writes corpus.jsonl (the name, kind and summary as "metadata"), queries.jsonl, qrels/{train,dev,test}.tsv and collection.json.
@@ -89,6 +91,8 @@ public static class SdkDocumentation
             throw new InvalidDataException(malformed.Message, e);
         }
     }
+
+    private static string Fingerprint(SdkPacks packs) => $"{Rules}: {string.Join(", ", packs.Packs.Select(p => $"{p.Name} {p.Version}"))}";
 
     private static void WriteJudgements(string path, IReadOnlyList<SdkQuery> queries) => RecordFile.Write(path, stream =>
     {
