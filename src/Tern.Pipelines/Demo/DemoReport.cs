@@ -16,7 +16,7 @@ public sealed record DemoReport
 }
 
 /// <summary>One logged training step. Non-zeros are per query and per document, 0 for a dense model.</summary>
-public sealed record CurvePoint(int Step, double Loss, double QueryNonZeros, double DocumentNonZeros, double TokensPerSecond);
+public sealed record CurvePoint(int Step, double Loss, double QueryNonZeros, double DocumentNonZeros);
 
 /// <summary>RR@10 of one test query under each system, with the names of the document sought and of what came first.</summary>
 public sealed record QueryOutcome(string QueryId, string Query, double Bm25, double Dense, double Sparse, double Hybrid, string Sought, string Bm25First, string SparseFirst)
@@ -38,12 +38,6 @@ public sealed record ExplainedQuery(
     IReadOnlyList<MatchedTerm> Matches,
     IReadOnlyList<FiredSpan> Fired,
     IReadOnlyList<string> RunnersUp);
-
-/// <summary>A weighted term of a query; <paramref name="Expanded"/> when the query's text does not contain it.</summary>
-public sealed record QueryTerm(string Term, float Weight, bool Expanded);
-
-/// <summary>A term in both vectors: contribution = query weight × document weight.</summary>
-public sealed record MatchedTerm(string Term, float QueryWeight, float DocumentWeight, float Contribution, bool ExpandedInQuery, bool ExpandedInDocument);
 
 /// <summary>Characters of a hit's text; <paramref name="Strength"/> is its share of the heaviest piece's contribution, 0 to 1.</summary>
 public readonly record struct FiredSpan(int Start, int Length, float Strength);

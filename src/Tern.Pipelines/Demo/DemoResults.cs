@@ -41,8 +41,11 @@ public sealed record DemoResults
 /// </summary>
 public sealed record SystemFigures(double Rr10, double Ndcg10, double R100, double IndexMb, double UsPerQuery, double EncodeUsPerQuery, PairedFigures? AgainstBm25);
 
-/// <summary>RR@10 of one system against another's, query by query; <paramref name="P"/> is two-sided, by paired randomisation.</summary>
-public sealed record PairedFigures(double P, double MeanDifference, int Wins, int Losses, int Ties);
+/// <summary>
+/// RR@10 of one system against another's, query by query: mean difference with its 95 % bootstrap interval;
+/// <paramref name="P"/> is two-sided, by paired randomisation.
+/// </summary>
+public sealed record PairedFigures(double P, double MeanDifference, double IntervalLow, double IntervalHigh, int Wins, int Losses, int Ties);
 
 /// <summary>The models with their transformer blocks bypassed, each compared with the full model beside it.</summary>
 public sealed record AblationFigures(SystemFigures SparseWithoutBlocks, PairedFigures SparseFullAgainstIt, SystemFigures? DenseWithoutBlocks, PairedFigures? DenseFullAgainstIt);

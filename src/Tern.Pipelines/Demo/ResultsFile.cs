@@ -5,7 +5,7 @@ namespace Tern.Pipelines.Demo;
 /// <summary>JSON as the demo writes it: snake_case names, indented, readable characters unescaped.</summary>
 public static class ResultsFile
 {
-    private static readonly JsonSerializerOptions Options = new()
+    internal static readonly JsonSerializerOptions Options = new()
     {
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,

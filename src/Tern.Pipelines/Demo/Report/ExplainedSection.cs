@@ -30,8 +30,8 @@ internal static class ExplainedSection
         page.Markup("<div class=\"bars\">\n");
         foreach (QueryTerm term in terms.Take(TermCount))
         {
-            page.Element("span", term.Term, term.Expanded ? "class=\"term expanded-term\"" : "class=\"term\"");
-            page.Markup($"<span class=\"bar{(term.Expanded ? " expanded" : "")}\" style=\"width:").Number(100 * term.Weight / heaviest, "0.#").Markup("%\"></span>");
+            page.Element("span", term.Text, term.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
+            page.Markup($"<span class=\"bar{(term.IsExpansion ? " expanded" : "")}\" style=\"width:").Number(100 * term.Weight / heaviest, "0.#").Markup("%\"></span>");
             page.Element("span", HtmlText.Format(term.Weight, "0.00"));
         }
 
@@ -72,9 +72,9 @@ internal static class ExplainedSection
         page.Markup("<details><summary>How the score adds up</summary><div class=\"scroll\"><table><thead><tr><th>term</th><th>in the query</th><th>in the document</th><th>contribution</th><th>share</th></tr></thead><tbody>\n");
         foreach (MatchedTerm match in example.Matches.Take(TermCount))
         {
-            page.Markup("<tr>").Element("td", match.Term, match.ExpandedInQuery || match.ExpandedInDocument ? "class=\"term expanded-term\"" : "class=\"term\"");
-            page.Element("td", HtmlText.Format(match.QueryWeight, "0.00") + (match.ExpandedInQuery ? " added" : ""));
-            page.Element("td", HtmlText.Format(match.DocumentWeight, "0.00") + (match.ExpandedInDocument ? " added" : ""));
+            page.Markup("<tr>").Element("td", match.Text, match.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
+            page.Element("td", HtmlText.Format(match.QueryWeight, "0.00"));
+            page.Element("td", HtmlText.Format(match.DocumentWeight, "0.00"));
             page.Element("td", HtmlText.Format(match.Contribution, "0.00"));
             page.Element("td", HtmlText.Format(100 * match.Contribution / example.Matches.Sum(m => m.Contribution), "0") + " %").Markup("</tr>\n");
         }

@@ -16,7 +16,7 @@ internal static class LineChart
     private const double Top = 14;
     private const double Bottom = 40;
 
-    public static void Render(HtmlText page, string title, string xLabel, string yLabel, IReadOnlyList<ChartSeries> series)
+    public static void Render(HtmlText page, string title, string xLabel, IReadOnlyList<ChartSeries> series)
     {
         ChartSeries[] drawn = [.. series.Where(s => s.Points.Count > 0)];
         if (drawn.Length == 0)
@@ -36,7 +36,7 @@ internal static class LineChart
         }
 
         page.Markup($"</span></figcaption>\n<svg viewBox=\"0 0 {Width:0} {Height:0}\" role=\"img\" aria-label=\"").Text(title).Markup("\">\n");
-        Axes(page, x, y, xLabel, yLabel);
+        Axes(page, x, y, xLabel);
         foreach (ChartSeries line in drawn)
         {
             page.Markup($"<polyline class=\"line s{line.ColorIndex}\" points=\"");
@@ -77,7 +77,7 @@ internal static class LineChart
         return thinned;
     }
 
-    internal static void Axes(HtmlText page, ChartScale x, ChartScale y, string xLabel, string yLabel)
+    private static void Axes(HtmlText page, ChartScale x, ChartScale y, string xLabel)
     {
         foreach (double tick in y.Ticks)
         {
@@ -92,7 +92,6 @@ internal static class LineChart
             page.Markup($"<text class=\"tick\" text-anchor=\"middle\" x=\"{at}\" y=\"{Height - Bottom + 16}\">").Text(ChartScale.Label(tick)).Markup("</text>\n");
         }
 
-        page.Markup($"<text class=\"tick\" text-anchor=\"end\" x=\"{Width - Right}\" y=\"{Height - 6}\">").Text(xLabel).Markup("</text>");
-        page.Markup($"<text class=\"tick\" x=\"4\" y=\"{Top - 3}\">").Text(yLabel).Markup("</text>\n");
+        page.Markup($"<text class=\"tick\" text-anchor=\"end\" x=\"{Width - Right}\" y=\"{Height - 6}\">").Text(xLabel).Markup("</text>\n");
     }
 }

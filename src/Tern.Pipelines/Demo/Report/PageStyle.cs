@@ -19,7 +19,8 @@ internal static class PageStyle
         th { color: var(--soft); font-weight: 600; font-size: .85rem; } .scroll td:first-child, .scroll th:first-child { text-align: left; }
         td.best { font-weight: 700; } td.text { white-space: normal; text-align: left; min-width: 10rem; overflow-wrap: anywhere; } th.text { text-align: left; }
         figure { margin: 1rem 0; } svg { width: 100%; height: auto; display: block; }
-        .grid { stroke: var(--rule); stroke-width: 1; } .tick { fill: var(--soft); font-size: 12px; }
+        .grid { stroke: var(--rule); stroke-width: 1; } .tick { fill: var(--soft); font-size: 13px; }
+        @media (max-width: 32rem) { .tick { font-size: 19px; } }
         .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
         .line.s0 { stroke: var(--s0); } .line.s1 { stroke: var(--s1); } .line.s2 { stroke: var(--s2); }
         .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 .8em; }

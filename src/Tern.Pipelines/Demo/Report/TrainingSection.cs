@@ -9,14 +9,13 @@ internal static class TrainingSection
     {
         DemoResults results = report.Results;
         page.Element("h2", "Training");
-        Describe(page, "sparse", results.SparseTraining, results.Seconds.GetValueOrDefault("train-sparse"));
-        Describe(page, "dense", results.DenseTraining, results.Seconds.GetValueOrDefault("train-dense"));
-        LineChart.Render(page, "Loss", "step", "loss", [Series("sparse", 0, report.SparseCurve, p => p.Loss), Series("dense", 1, report.DenseCurve, p => p.Loss)]);
+        Describe(page, "sparse", results.SparseTraining, results.Seconds.GetValueOrDefault("train_sparse"));
+        Describe(page, "dense", results.DenseTraining, results.Seconds.GetValueOrDefault("train_dense"));
+        LineChart.Render(page, "Loss", "step", [Series("sparse", 0, report.SparseCurve, p => p.Loss), Series("dense", 1, report.DenseCurve, p => p.Loss)]);
         LineChart.Render(
             page,
             "Terms with weight in a sparse vector",
             "step",
-            "non-zeros",
             [Series("documents", 0, report.SparseCurve, p => p.DocumentNonZeros), Series("queries", 1, report.SparseCurve, p => p.QueryNonZeros)]);
     }
 
