@@ -29,6 +29,12 @@ public sealed record DemoRecipe
     /// <summary>Start of the sparse head's learned addend per term; below zero, so that terms not in the text start silent.</summary>
     public float TermBias { get; init; } = -1f;
 
+    /// <summary>Standard deviation of the blocks' projections; the two that end a block are divided by √(2 · layers).</summary>
+    public float ProjectionDeviation { get; init; } = 0.02f;
+
+    /// <summary>Whether texts begin with the vocabulary's begin-of-text token.</summary>
+    public bool AddBos { get; init; }
+
     public int MaxQueryTokens { get; init; } = 48;
 
     public int MaxDocumentTokens { get; init; } = 64;
@@ -65,7 +71,7 @@ public sealed record DemoRecipe
     public int SearchDepth { get; init; } = 100;
 
     /// <summary>Random sign flips of each paired randomisation test.</summary>
-    public int RandomizationRounds { get; init; } = 10_000;
+    public int RandomizationRounds { get; init; } = 100_000;
 
     /// <summary>hiddenSize^-¼, the factor on the sparse head's logits.</summary>
     public float LogitScale => (float)Math.Pow(HiddenSize, -0.25);
