@@ -1,0 +1,82 @@
+using Tern.Pipelines.Demo;
+using Tern.Pipelines.Demo.Stages;
+using Xunit;
+
+namespace Tern.Pipelines.Tests.Demo.Stages;
+
+/// <summary>The rules by which stages are run again or not, on stages that only write a file.</summary>
+public sealed class DemoStageTests : IDisposable
+{
+    private readonly string _root = Directory.CreateTempSubdirectory("tern-stages-").FullName;
+
+    public void Dispose() => Directory.Delete(_root, recursive: true);
+
+    [Fact]
+    public void ASecondRunDoesNothing()
+    {
+        Assert.Equal(["a", "b", "c"], Run(One("a", "1"), One("b", "1", "a"), One("c", "1")).Ran);
+        RecordingObserver second = Run(One("a", "1"), One("b", "1", "a"), One("c", "1"));
+        Assert.Empty(second.Ran);
+        Assert.Equal(["a", "b", "c"], second.Reused);
+    }
+
+    [Fact]
+    public void OtherInputsRunAStageAndThoseAfterIt()
+    {
+        Run(One("a", "1"), One("b", "1", "a"), One("c", "1"));
+        RecordingObserver second = Run(One("a", "2"), One("b", "1", "a"), One("c", "1"));
+        Assert.Equal(["a", "b"], second.Ran);
+        Assert.Equal(["c"], second.Reused);
+    }
+
+    [Fact]
+    public void AMissingOutputIsMadeAgain()
+    {
+        Run(One("a", "1"), One("b", "1", "a"));
+        File.Delete(Path.Combine(_root, "b.out"));
+        Assert.Equal(["b"], Run(One("a", "1"), One("b", "1", "a")).Ran);
+    }
+
+    [Fact]
+    public void AStageThatFailedIsRunAgain()
+    {
+        Assert.Throws<InvalidOperationException>(() => Run(One("a", "1"), new FileStage("b", "1", [], fails: true)));
+        RecordingObserver second = Run(One("a", "1"), One("b", "1"));
+        Assert.Equal(["b"], second.Ran);
+    }
+
+    [Fact]
+    public void FiguresOfAReusedStageAreTheSame()
+    {
+        Run(One("a", "1"));
+        var context = new DemoContext(new DemoOptions { OutputDirectory = _root }, new RecordingObserver());
+        DemoPipeline.RunStages([One("a", "1")], context, CancellationToken.None);
+        Assert.Equal(new FileFigures("1", 7.5), context.Figures<FileFigures>("a"));
+    }
+
+    private static FileStage One(string name, string inputs, params string[] after) => new(name, inputs, after);
+
+    private RecordingObserver Run(params DemoStage[] stages)
+    {
+        var observer = new RecordingObserver();
+        DemoPipeline.RunStages(stages, new DemoContext(new DemoOptions { OutputDirectory = _root }, observer), CancellationToken.None);
+        return observer;
+    }
+
+    private sealed record FileFigures(string Inputs, double Number);
+
+    private sealed class FileStage(string name, string inputs, IReadOnlyList<string> after, bool fails = false) : DemoStage(name, "writes a file")
+    {
+        public override IReadOnlyList<string> After => after;
+
+        public override string Inputs(DemoContext context) => inputs;
+
+        public override IReadOnlyList<string> Outputs(DemoContext context) => [Path.Combine(context.Paths.Root, Name + ".out")];
+
+        public override StageOutcome Run(DemoContext context, CancellationToken cancellation)
+        {
+            File.WriteAllText(Outputs(context)[0], inputs);
+            return fails ? throw new InvalidOperationException("asked to fail") : new StageOutcome("wrote", new FileFigures(inputs, 7.5));
+        }
+    }
+}
