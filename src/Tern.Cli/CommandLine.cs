@@ -10,6 +10,7 @@ internal static class CommandLine
     /// <summary>The verbs in the order of the help text.</summary>
     private static readonly Func<Terminal, Command>[] Verbs =
     [
+        DemoCommand.Create,
         DataCommand.Create,
         TrainCommand.Create,
         EncodeCommand.Create,
