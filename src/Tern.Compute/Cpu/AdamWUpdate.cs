@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -39,6 +40,7 @@ internal static unsafe class AdamWUpdate
                 s.chunks.Length(task)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void UpdateChunk(in Coefficients c, float* gradient, float* first, float* second, float* parameter, int count)
     {
         Vector256<float> gradientScale = Vector256.Create(c.GradientScale);

@@ -138,6 +138,7 @@ internal static unsafe class AttentionBlock
     /// Replaces the first <paramref name="visible"/> scores by e^(score − greatest) and the others below
     /// <paramref name="end"/> by zero; returns the greatest score and the sum.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (float Greatest, float Sum) ExponentiateRow(float* scores, int visible, int end)
     {
         int whole = MaskTail(scores, visible, end);
@@ -160,6 +161,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>Replaces each row's greatest score by ln Σ e^score and its sum by the inverse. Arrays have room for whole vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Normalizers(float* maxima, float* sums, int count)
     {
         for (int i = 0; i < count; i += VectorMath.Lanes)
@@ -172,6 +174,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot); both are zero from <paramref name="visible"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DifferentiateRow(float* scores, float* dScores, float logSumExp, float outputDot, int visible, int end)
     {
         int whole = MaskTail(scores, visible, end);
@@ -207,6 +210,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>Copies rows' columns of one head as [panels, D, width]: row panel · width + lane, column d at (panel · D + d) · width + lane; missing rows are zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackPanels(Tensor source, int start, int count, int column, int size, int width, float* panels)
     {
         for (int j = 0; j < count; j += 4)
@@ -244,6 +248,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>Copies rows' columns of one head times a factor; the rest of each destination row is zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void CopyRows(Tensor source, int start, int count, int column, int size, float factor, float* destination, int pitch)
     {
         for (int i = 0; i < count; i++)

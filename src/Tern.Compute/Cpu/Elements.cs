@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -70,6 +71,7 @@ internal static unsafe class Elements
     }
 
     /// <summary>BFloat16 to Float32: the 16 bits become the upper half.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(ushort* source, float* destination, int count)
     {
         int i = 0;

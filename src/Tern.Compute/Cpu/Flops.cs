@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -19,6 +20,7 @@ internal static unsafe class Flops
         pool.Run(
             taskCount,
             (values, columnMeans, partials: (nint)partials),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 int start = task * ColumnsPerTask;
@@ -65,6 +67,7 @@ internal static unsafe class Flops
         pool.Run(
             values.Rows,
             (values, columnMeans, weight, accumulateDValues),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (row, s) =>
             {
                 float* values = s.values.Floats(row);
@@ -91,6 +94,7 @@ internal static unsafe class Flops
     }
 
     /// <summary>As <see cref="AddRow"/> four times, with one pass over the sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddFourRows(float* values, nint pitch, float* sums, int count)
     {
         int i = 0;
@@ -109,6 +113,7 @@ internal static unsafe class Flops
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRow(float* values, float* sums, int count)
     {
         for (int i = 0; i < count; i += VectorMath.Lanes)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -15,6 +16,7 @@ internal static unsafe class InfoNce
         pool.Run(
             scores.Rows,
             (scores, labels, inverseTemperature, logSumExp, losses),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (row, s) =>
             {
                 float* scores = s.scores.Floats(row);
@@ -34,6 +36,7 @@ internal static unsafe class InfoNce
         pool.Run(
             scores.Rows,
             (scores, labels, logSumExp, inverseTemperature, weight, accumulateDScores),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (row, s) =>
             {
                 float* scores = s.scores.Floats(row);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -14,6 +15,7 @@ internal static unsafe class KlDivergence
         pool.Run(
             student.Rows,
             (student, teacher, inverseTemperature, losses),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (row, s) =>
             {
                 float* student = s.student.Floats(row);
@@ -48,6 +50,7 @@ internal static unsafe class KlDivergence
         pool.Run(
             student.Rows,
             (student, teacher, inverseTemperature, weight, accumulateDStudent),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (row, s) =>
             {
                 float* student = s.student.Floats(row);

@@ -15,6 +15,7 @@ internal static unsafe class Log1pRelu
         pool.Run(
             chunks.Count,
             (chunks, maxima, destination),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 float* x = s.chunks.Start(s.maxima, task);
@@ -42,6 +43,7 @@ internal static unsafe class Log1pRelu
         pool.Run(
             chunks.Count,
             (chunks, dOutput, maxima, dMaxima),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 float* dy = s.chunks.Start(s.dOutput, task);

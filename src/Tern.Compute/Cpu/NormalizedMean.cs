@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
@@ -16,6 +17,7 @@ internal static unsafe class NormalizedMean
         pool.Run(
             count,
             (hidden, sequenceStarts, inverseNorms, destination),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (b, s) =>
             {
                 int columns = s.hidden.Columns;
@@ -49,6 +51,7 @@ internal static unsafe class NormalizedMean
         pool.Run(
             count,
             (dOutput, hidden, inverseNorms, sequenceStarts, dHidden),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (b, s) =>
             {
                 int columns = s.hidden.Columns;

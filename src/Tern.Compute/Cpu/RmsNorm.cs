@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -16,6 +17,7 @@ internal static unsafe class RmsNorm
         pool.Run(
             chunks.Count,
             (chunks, input, weight, epsilon, inverseRms, destination),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 for (int row = s.chunks.Start(task); row < s.chunks.End(task); row++)
@@ -38,6 +40,7 @@ internal static unsafe class RmsNorm
         pool.Run(
             chunks.Count,
             (chunks, input, delta, weight, epsilon, sum, inverseRms, destination),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 int columns = s.input.Columns;
@@ -84,6 +87,7 @@ internal static unsafe class RmsNorm
         pool.Run(
             chunks.Count,
             (chunks, dOutput, input, weight, inverseRms, accumulateDInput, partials: (nint)partials),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 int columns = s.input.Columns;
@@ -105,6 +109,7 @@ internal static unsafe class RmsNorm
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float NormalizeRow(float* x, float* weight, float epsilon, float* y, int count)
     {
         float r = 1 / MathF.Sqrt((VectorMath.Dot(x, x, count) / count) + epsilon);
@@ -123,6 +128,7 @@ internal static unsafe class RmsNorm
         return r;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void BackwardRow(float* dy, float* x, float* weight, float r, float* dx, float* dWeight, int count)
     {
         Vector256<float> sum0 = default, sum1 = default;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
@@ -60,6 +61,7 @@ internal static unsafe class Rope
             });
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RotateHead(float* first, float* cosines, int half, float sign)
     {
         float* second = first + half;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
@@ -26,6 +27,7 @@ internal static unsafe class SquaredSum
         return total;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double SumChunk(float* values, int count)
     {
         Vector256<double> sum0 = default, sum1 = default;

@@ -16,6 +16,7 @@ internal static unsafe class SwiGlu
         pool.Run(
             chunks.Count,
             (chunks, gate, up, destination),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 float* gate = s.chunks.Start(s.gate, task);
@@ -47,6 +48,7 @@ internal static unsafe class SwiGlu
         pool.Run(
             chunks.Count,
             (chunks, dOutput, gate, up, dGate, dUp),
+            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
             static (task, s) =>
             {
                 float* dOutput = s.chunks.Start(s.dOutput, task);
