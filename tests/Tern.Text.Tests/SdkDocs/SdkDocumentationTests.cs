@@ -84,6 +84,7 @@ public sealed class SdkDocumentationTests : IDisposable
         Sdk("", "10.0.10-preview.1");
         string root = Sdk("<member name=\"T:N.T\"><summary>x</summary></member>", "10.0.10");
         Assert.EndsWith("Microsoft.AspNetCore.App.Ref 10.0.10", SdkDocumentation.Build(root).Fingerprint, StringComparison.Ordinal);
+        Assert.Equal(SdkDocumentation.Build(root).Fingerprint, SdkDocumentation.Fingerprint(root));
     }
 
     [Fact]
