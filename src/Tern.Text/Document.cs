@@ -1,7 +1,14 @@
 namespace Tern.Text;
 
 /// <summary>A passage to be found: external id, title (may be empty) and text.</summary>
-public sealed record Document(string Id, string Title, string Text);
+public sealed record Document(string Id, string Title, string Text)
+{
+    /// <summary>What to call it in a list of results, from a corpus's metadata; never indexed. Empty where there is none.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>What to show below the name, from a corpus's metadata; never indexed. Empty where there is none.</summary>
+    public string Summary { get; init; } = "";
+}
 
 /// <summary>A query with its topic id.</summary>
 public sealed record Query(string Id, string Text);

@@ -10,9 +10,9 @@ namespace Tern;
 /// </summary>
 public sealed record StoredDocument(string Name, string Summary, string Text)
 {
-    /// <summary>For collections without names and summaries: the title (or the id) and nothing.</summary>
+    /// <summary>The corpus's own name and summary; without a name the title, without that the id.</summary>
     public static StoredDocument Of(Document document, string composedText) =>
-        new(document.Title.Length > 0 ? document.Title : document.Id, "", composedText);
+        new(document.Name.Length > 0 ? document.Name : document.Title.Length > 0 ? document.Title : document.Id, document.Summary, composedText);
 
     internal string ToJson() => JsonSerializer.Serialize(this, StoredJsonContext.Default.StoredDocument);
 

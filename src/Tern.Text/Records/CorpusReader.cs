@@ -31,7 +31,11 @@ public static class CorpusReader
     internal static Document FromJson(JsonRecord record) => new(
         record.Id("_id", "docid", "id", "doc_id"),
         record.OptionalString("title") ?? "",
-        record.String("text", "document_text", "contents"));
+        record.String("text", "document_text", "contents"))
+    {
+        Name = record.MetadataText("name"),
+        Summary = record.MetadataText("summary"),
+    };
 
     private static IEnumerable<Document> ReadTsv(LineReader reader, string? line)
     {

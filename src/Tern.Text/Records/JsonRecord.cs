@@ -75,6 +75,13 @@ internal readonly struct JsonRecord(LineReader reader, JsonElement element)
             : throw owner.Malformed($"\"{field}\" holds something that is not an object"));
     }
 
+    /// <summary>A text in BEIR's free field "metadata"; empty where it is missing or something else, since the field has no rules.</summary>
+    public string MetadataText(string name) =>
+        element.TryGetProperty("metadata", out JsonElement metadata) && metadata.ValueKind == JsonValueKind.Object
+        && metadata.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : "";
+
     public InvalidDataException Malformed(string problem) => reader.Malformed(problem);
 
     private List<T> Array<T>(string name, Func<JsonElement, string, T> convert)

@@ -21,6 +21,13 @@ public static class CorpusWriter
             json.WriteString("_id", document.Id);
             json.WriteString("title", document.Title);
             json.WriteString("text", document.Text);
+            if (document.Name.Length > 0 || document.Summary.Length > 0)
+            {
+                json.WriteStartObject("metadata");
+                json.WriteString("name", document.Name);
+                json.WriteString("summary", document.Summary);
+                json.WriteEndObject();
+            }
         });
     }
 }

@@ -54,6 +54,17 @@ public sealed class CorpusReaderTests : IDisposable
     }
 
     [Fact]
+    public void NamesAndSummariesComeFromMetadataOfAnyShape()
+    {
+        _folder.Write("corpus.jsonl", """
+            {"_id": "1", "text": "a", "metadata": {"name": "N", "summary": "S", "more": [1]}}
+            {"_id": "2", "text": "b", "metadata": {"name": 7, "summary": null}}
+            {"_id": "3", "text": "c", "metadata": "free"}
+            """);
+        Assert.Equal([("N", "S"), ("", ""), ("", "")], CorpusReader.Read(_folder.Path).Select(d => (d.Name, d.Summary)));
+    }
+
+    [Fact]
     public void TevatronFields() => Assert.Equal(
         [new("7", "", "x"), new("8", "t", "y"), new("9", "", "z")],
         Read("t.jsonl", """

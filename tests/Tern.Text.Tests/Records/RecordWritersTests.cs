@@ -24,6 +24,14 @@ public sealed class RecordWritersTests : IDisposable
         Assert.Equal("{\"_id\":\"1\",\"title\":\"T\",\"text\":\"é <b> & 'x'\"}\n", File.ReadAllText(_folder.File("c.jsonl")));
     }
 
+    [Fact]
+    public void NamesAndSummariesComeBack()
+    {
+        Document[] documents = [new("1", "T", "x") { Name = "N", Summary = "S" }, new("2", "", "y")];
+        CorpusWriter.Write(_folder.File("c.jsonl"), documents);
+        Assert.Equal(documents, CorpusReader.Read(_folder.File("c.jsonl")));
+    }
+
     [Theory]
     [InlineData("q.tsv")]
     [InlineData("q.tsv.gz")]
