@@ -65,7 +65,7 @@ internal static partial class FlagNames
             return flag;
         }
 
-        string kebab = "--" + flag.TrimStart('-').Replace('_', '-');
+        string kebab = "--" + flag.TrimStart('-').Replace('_', '-').ToLowerInvariant();
         if (known.Contains(kebab) && flag.StartsWith("--", StringComparison.Ordinal))
         {
             return kebab;

@@ -112,6 +112,10 @@ internal sealed class TrainFlags
 
     public Option<string?> DocumentPrefix { get; } = Flags.Text("--document-prefix", "Put before every document.", "text");
 
+    public Option<int?> QueryTopTerms { get; } = Flags.OptionalCount("--query-top-terms", "Sparse: keep only the heaviest terms of a query; 0 keeps all.", least: 0);
+
+    public Option<int?> DocumentTopTerms { get; } = Flags.OptionalCount("--document-top-terms", "Sparse: keep only the heaviest terms of a document; 0 keeps all.", least: 0);
+
     public Option<bool> Causal { get; } = new("--causal") { Description = "A token sees only what is before it; bidirectional unless given." };
 
     public Option<int> Seed { get; } = Flags.Count("--seed", "Decides weights, batches and negatives.", 1, least: 0);
@@ -141,7 +145,7 @@ internal sealed class TrainFlags
         ["--gradient-accumulation-steps"] = "--accumulation",
         ["--max-grad-norm"] = "--clip",
         ["--lr"] = "--learning-rate",
-        ["-T"] = "--temperature",
+        ["--t"] = "--temperature",
         ["--q-flops-loss-factor"] = "--query-flops",
         ["--p-flops-loss-factor"] = "--document-flops",
         ["--flops-warmup"] = "--flops-ramp-steps",
@@ -149,6 +153,7 @@ internal sealed class TrainFlags
         ["--query-max-length"] = "--query-length",
         ["--passage-max-len"] = "--document-length",
         ["--doc-max-length"] = "--document-length",
+        ["--splade-topk"] = "--document-top-terms",
         ["--passage-prefix"] = "--document-prefix",
         ["--save-total-limit"] = "--save-limit",
         ["--logging-steps"] = "--log-steps",
@@ -162,7 +167,7 @@ internal sealed class TrainFlags
         [
             Data, Train, Corpus, Model, New, Type, Loss, Output, Resume, Steps, Minutes,
             Batch, Negatives, TrainGroupSize, Accumulation, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
-            QueryFlops, DocumentFlops, FlopsRampSteps, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, Causal,
+            QueryFlops, DocumentFlops, FlopsRampSteps, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
             Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
             Seed, SaveSteps, SaveLimit, LogSteps, Json,
         ];
@@ -242,6 +247,7 @@ internal sealed class TrainFlags
             ["--grad-cache"] = NoRecomputation,
             ["--gc-q-chunk-size"] = NoRecomputation,
             ["--gc-p-chunk-size"] = NoRecomputation,
+            ["--is-bidirectional"] = "that is the default; leave it out, or give --causal for the other way",
             ["--resume-from-checkpoint"] = "give --resume, which takes the latest checkpoint in --output",
         };
         foreach (string flag in new[] { "--lora", "--lora-r", "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--lora-modules-to-save" })

@@ -161,6 +161,8 @@ internal sealed class TrainingStart : IDisposable
         MaxDocumentTokens = parsed.GetValue(flags.DocumentLength) ?? contract.MaxDocumentTokens,
         QueryPrefix = parsed.GetValue(flags.QueryPrefix) ?? contract.QueryPrefix,
         DocumentPrefix = parsed.GetValue(flags.DocumentPrefix) ?? contract.DocumentPrefix,
+        QueryTopTerms = parsed.GetValue(flags.QueryTopTerms) ?? contract.QueryTopTerms,
+        DocumentTopTerms = parsed.GetValue(flags.DocumentTopTerms) ?? contract.DocumentTopTerms,
         Causal = contract.Causal || parsed.GetValue(flags.Causal),
     };
 
