@@ -9,6 +9,7 @@ internal static class DataCommand
 {
     public static Command Create(Terminal terminal) => new Verb("data", "Makes and checks collections: MS MARCO TSV, BEIR directories, training JSON Lines, .gz included.")
     {
+        CreateSdk(terminal),
         CreateScan(terminal, "check", "Reads a collection to its end and lists what does not fit together; exit code 3 if anything does not.", failOnProblems: true),
         CreateScan(terminal, "stats", "Counts the records of a collection and the words of its texts.", failOnProblems: false),
         CreateTokenizer(terminal),
@@ -49,6 +50,32 @@ internal static class DataCommand
             }
 
             return Task.FromResult(failOnProblems && scan.Problems.Count > 0 ? ExitCode.BadInput : ExitCode.Ok);
+        });
+        return command;
+    }
+
+    private static Verb CreateSdk(Terminal terminal)
+    {
+        Option<string> output = Flags.RequiredText("--output", "The BEIR directory to write.", "dir");
+        Option<string?> root = Flags.Text("--dotnet-root", "The .NET installation; the running one unless given.", "dir");
+        var command = new Verb("sdk", "Turns the XML documentation of the installed .NET SDK into a retrieval collection, split by declaring type.")
+        {
+            Examples = ["tern data sdk --output sdkdocs"],
+        };
+        command.Add(output);
+        command.Add(root);
+        command.SetAction((parsed, _) =>
+        {
+            string directory = parsed.GetRequiredValue(output);
+            SdkCollection collection = SdkDocumentation.Build(parsed.GetValue(root));
+            using (var pending = new PendingDirectory(directory, "collection.json"))
+            {
+                SdkDocumentation.Write(collection, pending.Path);
+                pending.Complete();
+            }
+
+            terminal.Out.WriteLine(Invariant($"{directory}: {collection.Members.Count:N0} documented members; {collection.Train.Count:N0} train, {collection.Dev.Count:N0} dev and {collection.Test.Count:N0} test queries ({collection.Fingerprint})"));
+            return Task.FromResult(ExitCode.Ok);
         });
         return command;
     }

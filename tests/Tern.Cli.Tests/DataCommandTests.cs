@@ -33,6 +33,39 @@ public sealed class DataCommandTests : IDisposable
     }
 
     [Fact]
+    public void TheSdkBecomesACollection()
+    {
+        foreach ((string pack, string member, string summary) in new[]
+        {
+            ("Microsoft.NETCore.App.Ref", "Quack", "Makes the duck say something that all others hear."),
+            ("Microsoft.AspNetCore.App.Ref", "SwimAway", "Moves the duck to the other side of the pond."),
+        })
+        {
+            string folder = Path.Combine(_directory["dotnet"], "packs", pack, "10.0.0", "ref", "net10.0");
+            Directory.CreateDirectory(folder);
+            File.WriteAllText(Path.Combine(folder, "System.Pond.xml"), $"""
+                <doc><assembly><name>System.Pond</name></assembly><members>
+                <member name="M:System.Pond.Duck.{member}"><summary>{summary}</summary></member>
+                </members></doc>
+                """);
+        }
+
+        CliResult result = Cli.Run("data", "sdk", "--dotnet-root", _directory["dotnet"], "--output", _directory["sdk"]);
+        Assert.Equal("", result.Error);
+        Assert.Contains("2 documented members", result.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Ok, Cli.Run("data", "stats", _directory["sdk"]).ExitCode);
+        Assert.Equal("", Cli.Run("index", "--corpus", _directory["sdk"], "--bm25", "--output", _directory["index"]).Error);
+        string found = Cli.Run("search", "--index", _directory["index"], "swim away").Output;
+        Assert.Contains("System.Pond.Duck.SwimAway", found, StringComparison.Ordinal);
+        Assert.Contains("Moves the duck to the other side of the pond.", found, StringComparison.Ordinal);
+
+        CliResult missing = Cli.Run("data", "sdk", "--dotnet-root", _directory["none"], "--output", _directory["out"]);
+        Assert.Equal(ExitCode.BadInput, missing.ExitCode);
+        Assert.Contains(_directory["none"], Assert.Single(missing.ErrorLines), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_directory["out"]));
+    }
+
+    [Fact]
     public void ASingleFileIsWhatOneSaysItIs()
     {
         File.WriteAllLines(_directory["list.tsv"], ["1\ta b c", "2\td"]);
