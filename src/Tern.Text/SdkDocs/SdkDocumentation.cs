@@ -14,8 +14,9 @@ public static class SdkDocumentation
     private const int FewestQueryWords = 5;
     private const int MostRelevant = 5;
 
-    // A few types (hardware intrinsics) have a thousand members each with summaries that hardly differ, and the set that one of them
-    // falls into is another task. With this seed neither dev nor test is: BM25 finds both about as hard as the average type.
+    // A few types (hardware intrinsics) have a thousand members each, with summaries that hardly differ; the set that one of them falls
+    // into is another task. This seed was picked for dev and test sets of the usual size without them, on which BM25 scores what it
+    // scored on the collection's first division (RR@10 0.336, nDCG@10 0.372, R@100 0.663).
     private const long SplitSeed = 4911;
 
     /// <summary>
