@@ -9,7 +9,7 @@ internal static class DemoCommand
     public static Command Create(Terminal terminal)
     {
         var output = new Option<string>("--output", "-o") { Description = "Directory for models, indexes, report.html and results.json.", HelpName = "directory", DefaultValueFactory = _ => new DemoOptions().OutputDirectory };
-        Option<double> minutes = Flags.Number("--minutes", "Wall time of the whole demo on this machine; more gives better models.", new DemoOptions().Minutes, least: 0.1);
+        Option<double?> minutes = Flags.OptionalNumber("--minutes", "Wall time of the whole demo on this machine, in place of fixed step counts; more gives better models.", least: 0.1);
         Option<string?> data = Flags.Text("--data", "A BEIR directory (with train, dev and test judgements) in place of the SDK's documentation.", "directory");
         Option<int?> sparseSteps = Flags.OptionalCount("--steps-sparse", "Training steps of the sparse model, whatever the time.");
         Option<int?> denseSteps = Flags.OptionalCount("--steps-dense", "Training steps of the dense model, whatever the time.");

@@ -8,13 +8,16 @@ public sealed record DemoOptions
     /// <summary>A BEIR directory with train, dev and test judgements to use in place of the SDK's documentation.</summary>
     public string? DataDirectory { get; init; }
 
-    /// <summary>Wall time that the whole demo should take; training gets what the other stages leave.</summary>
-    public double Minutes { get; init; } = 5;
+    /// <summary>
+    /// Wall time that the whole demo should take: training gets what the other stages leave, measured once. Null trains the
+    /// recipe's step counts, so that results do not depend on the machine's speed.
+    /// </summary>
+    public double? Minutes { get; init; }
 
-    /// <summary>Training steps of the sparse model in place of those that the time allows.</summary>
+    /// <summary>Training steps of the sparse model in place of the recipe's or those that the time allows.</summary>
     public int? SparseSteps { get; init; }
 
-    /// <summary>Training steps of the dense model in place of those that the time allows.</summary>
+    /// <summary>Training steps of the dense model, likewise.</summary>
     public int? DenseSteps { get; init; }
 
     /// <summary>Deletes what an earlier run left in the output directory before starting.</summary>

@@ -29,15 +29,15 @@ public sealed record DemoRecipe
     /// <summary>Start of the sparse head's learned addend per term; below zero, so that terms not in the text start silent.</summary>
     public float TermBias { get; init; } = -1f;
 
-    /// <summary>Standard deviation of the blocks' projections; the two that end a block are divided by √(2 · layers).</summary>
-    public float ProjectionDeviation { get; init; } = 0.02f;
+    /// <summary>Standard deviation of the blocks' projections, about 1/√hidden; the two that end a block start at zero.</summary>
+    public float ProjectionDeviation { get; init; } = 0.088f;
 
     /// <summary>Whether texts begin with the vocabulary's begin-of-text token.</summary>
     public bool AddBos { get; init; }
 
     public int MaxQueryTokens { get; init; } = 48;
 
-    public int MaxDocumentTokens { get; init; } = 64;
+    public int MaxDocumentTokens { get; init; } = 80;
 
     public int BatchSize { get; init; } = 64;
 
@@ -46,6 +46,12 @@ public sealed record DemoRecipe
 
     /// <summary>BM25 ranks that hard negatives are drawn from.</summary>
     public int MiningDepth { get; init; } = 20;
+
+    /// <summary>Steps of the sparse model where no time is given: about five minutes for the whole demo on two cores.</summary>
+    public int SparseSteps { get; init; } = 500;
+
+    /// <summary>Steps of the dense model where no time is given.</summary>
+    public int DenseSteps { get; init; } = 500;
 
     public float SparseLearningRate { get; init; } = 1e-3f;
 

@@ -5,8 +5,8 @@ using Tern.Text;
 namespace Tern.Pipelines.Demo;
 
 /// <summary>
-/// The models that the demo trains, at their start: the embedding rows are scaled by idf, so that with the blocks'
-/// contribution still small a text's vector is already a weighted bag of its words.
+/// The models that the demo trains, at their start: the blocks add nothing yet and the embedding rows are scaled by idf,
+/// so that a text's vector begins as a weighted bag of its words.
 /// </summary>
 internal static class NetworkFactory
 {
@@ -33,6 +33,7 @@ internal static class NetworkFactory
             EmbeddingStandardDeviation = recipe.EmbeddingDeviation,
             EmbeddingScales = EmbeddingScales(documentFrequencies, documentCount, recipe),
             ProjectionStandardDeviation = recipe.ProjectionDeviation,
+            ZeroResidualProjections = true,
             TermBias = sparse ? recipe.TermBias : null,
         };
         return new RetrieverNetwork(backend, LlamaWeights.Random(backend, config, initialization, trainable: true), Contract(recipe, kind));

@@ -38,9 +38,11 @@ internal sealed class BudgetStage() : DemoStage(StageNames.Budget, "Divide the t
     public override StageOutcome Run(DemoContext context, CancellationToken cancellation)
     {
         DemoOptions options = context.Options;
-        if (options is { SparseSteps: { } sparseAsked, DenseSteps: { } denseAsked })
+        int? sparseAsked = options.SparseSteps ?? (options.Minutes is null ? context.Recipe.SparseSteps : null);
+        int? denseAsked = options.DenseSteps ?? (options.Minutes is null ? context.Recipe.DenseSteps : null);
+        if (sparseAsked is { } sparseCount && denseAsked is { } denseCount)
         {
-            return new StageOutcome($"{sparseAsked} sparse and {denseAsked} dense steps, as asked", new BudgetFigures(sparseAsked, denseAsked, 0, 0, 0));
+            return new StageOutcome($"{sparseCount} sparse and {denseCount} dense steps", new BudgetFigures(sparseCount, denseCount, 0, 0, 0));
         }
 
         var watch = Stopwatch.StartNew();
@@ -50,9 +52,9 @@ internal sealed class BudgetStage() : DemoStage(StageNames.Budget, "Divide the t
         int documents = context.Collection.Documents.Count;
         double spent = context.Seconds.Values.Sum() + watch.Elapsed.TotalSeconds;
         double reserved = documents * (2 * sparseText + 2 * denseText) + context.Seconds.Values.Sum() * ClosingShare;
-        (int sparse, int dense) = TimeDivision.Divide(options.Minutes * 60, spent, reserved, context.Recipe.SparseShare, sparseStep, denseStep);
-        sparse = options.SparseSteps ?? sparse;
-        dense = options.DenseSteps ?? dense;
+        (int sparse, int dense) = TimeDivision.Divide(options.Minutes!.Value * 60, spent, reserved, context.Recipe.SparseShare, sparseStep, denseStep);
+        sparse = sparseAsked ?? sparse;
+        dense = denseAsked ?? dense;
         return new StageOutcome(
             FormattableString.Invariant($"{sparse:#,0} sparse steps of {1000 * sparseStep:0} ms, {dense:#,0} dense of {1000 * denseStep:0} ms"),
             new BudgetFigures(sparse, dense, sparseStep, denseStep, reserved));
