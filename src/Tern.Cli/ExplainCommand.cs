@@ -18,8 +18,9 @@ internal static class ExplainCommand
         Option<int> top = Flags.Count("--top", "Terms to show.", 20);
         Option<bool> json = Flags.Json("the explanation");
         var modelFlags = new ModelFlags();
-        var command = new Verb("explain", "Shows which terms made a document match, which of them the model added to the query, and which words of the document they came from.")
+        var command = new Verb("explain", "Shows which terms made a document match.")
         {
+            Notes = "A plus sign marks what the model added to the query. For sparse indexes the words of the document that the terms came from are shown, too.",
             Examples = ["tern explain --index artifacts/demo/index/sparse --query \"copy part of an array\" --doc M:System.Array.Copy"],
         };
         foreach (Option option in new Option[] { index, model, query, doc, top, json })

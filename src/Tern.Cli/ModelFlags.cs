@@ -7,7 +7,7 @@ namespace Tern.Cli;
 internal sealed class ModelFlags
 {
     private readonly Option<string> _backend = Flags.Choice("--backend", "What computes.", "cpu", [.. Backends.Available.Select(b => b.Name)]);
-    private readonly Option<int> _threads = Flags.Count("--threads", "Threads to compute with; 0 takes all processors.", 0, least: 0);
+    private readonly Option<int> _threads = Flags.Threads();
     private readonly Option<int>? _batchTokens;
 
     /// <param name="encodes">False for training, where the batch size is not a matter of memory alone.</param>

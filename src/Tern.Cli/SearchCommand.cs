@@ -11,6 +11,9 @@ internal static class SearchCommand
     private const int QueriesPerChunk = 512;
     private const int TermsShown = 6;
 
+    // As wide as rank and score.
+    private const string Indent = "               ";
+
     public static Command Create(Terminal terminal)
     {
         Option<string> index = Flags.RequiredText("--index", "The index directory.", "dir");
@@ -126,12 +129,12 @@ internal static class SearchCommand
             string summary = Excerpt(hit.Document);
             if (summary.Length > 0)
             {
-                terminal.OutConsole.MarkupLine("               " + summary.EscapeMarkup());
+                terminal.OutConsole.MarkupLine(Indent + summary.EscapeMarkup());
             }
 
             if (hit.Terms.Count > 0)
             {
-                terminal.OutConsole.MarkupLine("               " + TermBars.Markup(hit.Terms, TermsShown, terminal.OutIsTerminal));
+                terminal.OutConsole.MarkupLine(Indent + TermBars.Markup(hit.Terms, TermsShown, terminal.OutIsTerminal, terminal.OutConsole.Profile.Width - Indent.Length));
             }
         }
     }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Spectre.Console;
 
 namespace Tern.Cli;
@@ -7,20 +9,39 @@ internal static class TermBars
 {
     private const int BarWidth = 8;
 
-    /// <summary>All terms on one line, at most <paramref name="most"/> of them; the rest as one number.</summary>
-    public static string Markup(IReadOnlyList<MatchedTerm> terms, int most, bool bars)
+    // " … 123 more 12.34"
+    private const int RestWidth = 18;
+
+    /// <summary>The heaviest terms on one line: at most <paramref name="most"/>, and only as many as fit; the rest as one number.</summary>
+    public static string Markup(IReadOnlyList<MatchedTerm> terms, int most, bool bars, int width = int.MaxValue)
     {
         float largest = terms.Count == 0 ? 1f : terms.Max(t => t.Contribution);
-        IEnumerable<string> shown = terms.Take(most).Select(term =>
+        string separator = bars ? "  " : ", ";
+        var line = new StringBuilder();
+        int used = 0;
+        int shown = 0;
+        for (; shown < Math.Min(most, terms.Count); shown++)
         {
-            string name = (term.IsExpansion ? "+" : "") + Visible(term.Text).EscapeMarkup();
+            MatchedTerm term = terms[shown];
+            string name = (term.IsExpansion ? "+" : "") + Visible(term.Text);
+            string bar = bars ? Bar(term.Contribution / largest, BarWidth) : "";
             string number = Invariant($"{term.Contribution:0.00}");
-            return bars
-                ? $"[{(term.IsExpansion ? "yellow" : "green")}]{name}[/] [grey]{Bar(term.Contribution / largest, BarWidth)}[/]{number}"
-                : $"{name} {number}";
-        });
-        string rest = terms.Count > most ? Invariant($" … {terms.Count - most} more {terms.Skip(most).Sum(t => t.Contribution):0.00}") : "";
-        return string.Join(bars ? "  " : ", ", shown) + rest;
+            used += name.Length + 1 + bar.Length + number.Length + (shown == 0 ? 0 : separator.Length);
+            if (shown > 0 && used > width - RestWidth)
+            {
+                break;
+            }
+
+            line.Append(shown == 0 ? "" : separator);
+            line.Append(bars ? $"[{(term.IsExpansion ? "yellow" : "green")}]{name.EscapeMarkup()}[/] [grey]{bar}[/]{number}" : $"{name.EscapeMarkup()} {number}");
+        }
+
+        if (shown < terms.Count)
+        {
+            line.Append(CultureInfo.InvariantCulture, $" … {terms.Count - shown} more {terms.Skip(shown).Sum(t => t.Contribution):0.00}");
+        }
+
+        return line.ToString();
     }
 
     /// <summary>A bar of eighths of a character.</summary>

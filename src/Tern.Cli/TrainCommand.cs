@@ -8,7 +8,7 @@ internal static class TrainCommand
     public static Command Create(Terminal terminal)
     {
         var flags = new TrainFlags();
-        var command = new Verb("train", "Trains a sparse or a dense retriever. Ctrl-C finishes the step and saves; --resume goes on with equal losses. Flags of the Hugging Face trainer and of Tevatron are understood, in snake or kebab case.")
+        var command = new Verb("train", "Trains a sparse or a dense retriever.")
         {
             Examples =
             [
@@ -16,6 +16,7 @@ internal static class TrainCommand
                 "tern train --model meta-llama/Llama-3.2-1B --type dense --train train.jsonl --corpus collection.tsv --loss infonce+kl --steps 1000 --output models/dense",
                 "tern train --output models/sparse --resume",
             ],
+            Notes = "Ctrl-C finishes the step and saves; --resume goes on with equal losses. The names that the Hugging Face trainer and Tevatron have for these flags are understood, in snake or kebab case.",
             ForeignFlags = TrainFlags.ForeignFlags,
             RefusedFlags = TrainFlags.RefusedFlags,
         };

@@ -8,6 +8,9 @@ internal sealed class Verb(string name, string description) : Command(name, desc
     /// <summary>Complete command lines shown under <c>--help</c>.</summary>
     public IReadOnlyList<string> Examples { get; init; } = [];
 
+    /// <summary>What a user must know beyond the one line of the list of verbs; shown before the examples.</summary>
+    public string Notes { get; init; } = "";
+
     /// <summary>Flags of other tools (kebab case) and the flag of this verb that means the same.</summary>
     public IReadOnlyDictionary<string, string> ForeignFlags { get; init; } = new Dictionary<string, string>();
 

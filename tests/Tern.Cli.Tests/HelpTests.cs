@@ -20,7 +20,7 @@ public class HelpTests
         Assert.NotEmpty(verb.Examples);
         Assert.All(verb.Examples, example =>
         {
-            string[] words = [.. System.CommandLine.Parsing.CommandLineParser.SplitCommandLine(example)];
+            string[] words = [.. System.CommandLine.Parsing.CommandLineParser.SplitCommandLine(example).TakeWhile(word => word is not (">" or "|"))];
             Assert.Equal("tern", words[0]);
             string[] args = FlagNames.Normalize(words[1..], root);
             ParseResult result = root.Parse(args);
@@ -31,6 +31,7 @@ public class HelpTests
         Assert.All(command.Arguments, argument => Assert.False(string.IsNullOrWhiteSpace(argument.Description), $"{path} {argument.Name} has no description"));
         CliResult help = Cli.Run([.. path.Split(' '), "--help"]);
         Assert.Equal(ExitCode.Ok, help.ExitCode);
+        Assert.Contains($"Usage:\n  tern {path} ", help.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
         Assert.Contains(verb.Examples[0], help.Output, StringComparison.Ordinal);
     }
 

@@ -31,6 +31,7 @@ public class TermBarsTests
     {
         MatchedTerm[] terms = [new(" copy", 1, 1, 2.5f, false), new(" [clone]", 1, 1, 1.25f, true), new(" x", 1, 1, 0.5f, false), new(" y", 1, 1, 0.25f, false)];
         Assert.Equal("copy 2.50, +[[clone]] 1.25 … 2 more 0.75", TermBars.Markup(terms, 2, bars: false));
+        Assert.Equal("copy 2.50 … 3 more 2.00", TermBars.Markup(terms, 4, bars: false, width: 30));
         Assert.Equal("", TermBars.Markup([], 2, bars: false));
     }
 }
