@@ -28,14 +28,13 @@ switch ($Verb) {
     'test' {
         Need-Sdk
         Invoke-Checked { dotnet build Engine.sln --configuration Release --verbosity quiet --nologo -clp:ErrorsOnly }
-        $log = dotnet test Engine.sln --configuration Release --no-build --nologo -m:1 --logger 'console;verbosity=minimal' 2>&1 | Tee-Object -Variable lines
+        dotnet test Engine.sln --configuration Release --no-build --nologo -m:1 --logger 'console;verbosity=normal' 2>&1 | Tee-Object -Variable lines | Where-Object { "$_" -notmatch '^  Passed ' }
         $status = $LASTEXITCODE
         $passed = 0; $failed = 0; $skipped = 0
-        $log | Write-Output
         foreach ($line in $lines) {
-            if ("$line" -match 'Failed: +(\d+), Passed: +(\d+), Skipped: +(\d+)') {
-                $failed += [int]$Matches[1]; $passed += [int]$Matches[2]; $skipped += [int]$Matches[3]
-            }
+            if ("$line" -match '^ +Passed: (\d+)') { $passed += [int]$Matches[1] }
+            if ("$line" -match '^ +Failed: (\d+)') { $failed += [int]$Matches[1] }
+            if ("$line" -match '^ +Skipped: (\d+)') { $skipped += [int]$Matches[1] }
         }
         if ($status -ne 0 -and $failed -eq 0) { $failed = 1 }
         Write-Output "$passed passed, $failed failed, $skipped skipped"

@@ -24,7 +24,7 @@ internal static class DemoCommand
                 "tern demo",
                 "tern demo --minutes 30 --output artifacts/demo30",
                 "tern demo --data datasets/scifact --output artifacts/scifact",
-                "tern demo --json > results.json",
+                "tern demo --json",
             ],
         };
         foreach (Option option in new Option[] { output, minutes, data, sparseSteps, denseSteps, seed, threads, fresh, json })
