@@ -1,3 +1,5 @@
+using Tern.Model;
+
 namespace Tern.Pipelines.Demo;
 
 /// <summary>Every number that the demo's results depend on, besides the collection and the step counts.</summary>
@@ -5,18 +7,13 @@ public sealed record DemoRecipe
 {
     public int Seed { get; init; } = 1;
 
+    public ModelRecipe Sparse { get; init; } = new() { HiddenSize = 128, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 4, IntermediateSize = 384, BatchSize = 64, LearningRate = 1e-3f, Steps = 500 };
+
+    /// <summary>Wider than the sparse one: its vector is all it has, where the sparse model has the vocabulary.</summary>
+    public ModelRecipe Dense { get; init; } = new() { HiddenSize = 256, LayerCount = 1, HeadCount = 8, KeyValueHeadCount = 8, IntermediateSize = 512, BatchSize = 128, LearningRate = 2e-3f, Steps = 300 };
+
     /// <summary>Entries of the trained byte-level vocabulary, lower-cased and split at case changes.</summary>
     public int VocabularySize { get; init; } = 8000;
-
-    public int HiddenSize { get; init; } = 128;
-
-    public int LayerCount { get; init; } = 2;
-
-    public int HeadCount { get; init; } = 4;
-
-    public int KeyValueHeadCount { get; init; } = 4;
-
-    public int IntermediateSize { get; init; } = 384;
 
     /// <summary>Standard deviation of the random embedding before a term's row is scaled by its idf.</summary>
     public float EmbeddingDeviation { get; init; } = 0.08f;
@@ -29,9 +26,6 @@ public sealed record DemoRecipe
     /// <summary>Start of the sparse head's learned addend per term; below zero, so that terms not in the text start silent.</summary>
     public float TermBias { get; init; } = -1f;
 
-    /// <summary>Standard deviation of the blocks' projections, about 1/√hidden; the two that end a block start at zero.</summary>
-    public float ProjectionDeviation { get; init; } = 0.088f;
-
     /// <summary>Whether texts begin with the vocabulary's begin-of-text token.</summary>
     public bool AddBos { get; init; }
 
@@ -39,23 +33,11 @@ public sealed record DemoRecipe
 
     public int MaxDocumentTokens { get; init; } = 80;
 
-    public int BatchSize { get; init; } = 64;
-
     /// <summary>BM25-mined negatives per query beside the other documents of the batch; 0 mines nothing.</summary>
     public int HardNegativeCount { get; init; }
 
     /// <summary>BM25 ranks that hard negatives are drawn from.</summary>
     public int MiningDepth { get; init; } = 20;
-
-    /// <summary>Steps of the sparse model where no time is given: about five minutes for the whole demo on two cores.</summary>
-    public int SparseSteps { get; init; } = 500;
-
-    /// <summary>Steps of the dense model where no time is given.</summary>
-    public int DenseSteps { get; init; } = 500;
-
-    public float SparseLearningRate { get; init; } = 1e-3f;
-
-    public float DenseLearningRate { get; init; } = 1e-3f;
 
     public float WarmUpRatio { get; init; } = 0.04f;
 
@@ -77,8 +59,28 @@ public sealed record DemoRecipe
     public int SearchDepth { get; init; } = 100;
 
     /// <summary>Random sign flips of each paired randomisation test.</summary>
-    public int RandomizationRounds { get; init; } = 100_000;
+    public int RandomizationRounds { get; init; } = 20_000;
 
-    /// <summary>hiddenSize^-¼, the factor on the sparse head's logits.</summary>
-    public float LogitScale => (float)Math.Pow(HiddenSize, -0.25);
+    public ModelRecipe Of(RepresentationKind kind) => kind == RepresentationKind.Sparse ? Sparse : Dense;
+}
+
+/// <summary>The shape of one of the demo's models and the course of its training.</summary>
+public sealed record ModelRecipe
+{
+    public required int HiddenSize { get; init; }
+
+    public required int LayerCount { get; init; }
+
+    public required int HeadCount { get; init; }
+
+    public required int KeyValueHeadCount { get; init; }
+
+    public required int IntermediateSize { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    public required float LearningRate { get; init; }
+
+    /// <summary>Training steps where no time is given: with them the whole demo takes about five minutes on two cores.</summary>
+    public required int Steps { get; init; }
 }

@@ -12,14 +12,15 @@ internal static class NetworkFactory
 {
     public static RetrieverNetwork Create(IBackend backend, DemoRecipe recipe, RepresentationKind kind, Tokenizer tokenizer, IReadOnlyList<int> documentFrequencies, int documentCount)
     {
+        ModelRecipe shape = recipe.Of(kind);
         var config = new LlamaConfig
         {
-            HiddenSize = recipe.HiddenSize,
-            IntermediateSize = recipe.IntermediateSize,
-            LayerCount = recipe.LayerCount,
-            HeadCount = recipe.HeadCount,
-            KeyValueHeadCount = recipe.KeyValueHeadCount,
-            HeadSize = recipe.HiddenSize / recipe.HeadCount,
+            HiddenSize = shape.HiddenSize,
+            IntermediateSize = shape.IntermediateSize,
+            LayerCount = shape.LayerCount,
+            HeadCount = shape.HeadCount,
+            KeyValueHeadCount = shape.KeyValueHeadCount,
+            HeadSize = shape.HiddenSize / shape.HeadCount,
             VocabularySize = tokenizer.VocabularySize,
             TieWordEmbeddings = true,
             MaxPositionCount = Math.Max(recipe.MaxQueryTokens, recipe.MaxDocumentTokens),
@@ -32,7 +33,7 @@ internal static class NetworkFactory
             Seed = recipe.Seed,
             EmbeddingStandardDeviation = recipe.EmbeddingDeviation,
             EmbeddingScales = EmbeddingScales(documentFrequencies, documentCount, recipe),
-            ProjectionStandardDeviation = recipe.ProjectionDeviation,
+            ProjectionStandardDeviation = 1f / MathF.Sqrt(shape.HiddenSize),
             ZeroResidualProjections = true,
             TermBias = sparse ? recipe.TermBias : null,
         };
@@ -45,7 +46,7 @@ internal static class NetworkFactory
         AddBos = recipe.AddBos,
         MaxQueryTokens = recipe.MaxQueryTokens,
         MaxDocumentTokens = recipe.MaxDocumentTokens,
-        LogitScale = kind == RepresentationKind.Sparse ? recipe.LogitScale : 1f,
+        LogitScale = kind == RepresentationKind.Sparse ? (float)Math.Pow(recipe.Sparse.HiddenSize, -0.25) : 1f,
         HasTermBias = kind == RepresentationKind.Sparse,
     };
 

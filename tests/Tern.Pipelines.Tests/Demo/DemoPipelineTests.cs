@@ -8,15 +8,23 @@ namespace Tern.Pipelines.Tests.Demo;
 /// <summary>The whole demo, once, on a made-up collection with a model that is barely one.</summary>
 public sealed class DemoRun : IDisposable
 {
-    public static readonly DemoRecipe TinyRecipe = new()
+    private static readonly ModelRecipe TinyModel = new()
     {
-        VocabularySize = 400,
         HiddenSize = 16,
         LayerCount = 1,
         HeadCount = 2,
         KeyValueHeadCount = 1,
         IntermediateSize = 32,
         BatchSize = 16,
+        LearningRate = 1e-3f,
+        Steps = 5,
+    };
+
+    public static readonly DemoRecipe TinyRecipe = new()
+    {
+        VocabularySize = 400,
+        Sparse = TinyModel,
+        Dense = TinyModel,
         MaxQueryTokens = 24,
         MaxDocumentTokens = 40,
         HardNegativeCount = 1,
@@ -170,7 +178,7 @@ public sealed class DemoPipelineTests(DemoRun run) : IClassFixture<DemoRun>
         DemoOptions options = run.Options("changed");
         DemoPipeline.Run(options, new RecordingObserver());
         var observer = new RecordingObserver();
-        DemoPipeline.Run(options with { Recipe = options.Recipe with { SparseLearningRate = 3e-3f } }, observer);
+        DemoPipeline.Run(options with { Recipe = options.Recipe with { Sparse = options.Recipe.Sparse with { LearningRate = 3e-3f } } }, observer);
         Assert.Contains("tokenizer", observer.Reused);
         Assert.Contains("bm25", observer.Reused);
         Assert.Contains("train_sparse", observer.Ran);

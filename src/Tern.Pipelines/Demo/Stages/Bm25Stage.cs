@@ -27,7 +27,7 @@ internal sealed class Bm25Stage() : DemoStage(StageNames.Bm25, "Index and search
         {
             cancellation.ThrowIfCancellationRequested();
             SparseVector[] vectors = [.. queries.Select(q => index.Query(Terms(q.Text)))];
-            SplitSearch.Write(context.Paths.Run("bm25", split), "bm25", queries, index.Index.SearchBatch(vectors, depth, context.Threads), index.ExternalId);
+            context.SaveRun("bm25", split, SplitSearch.ToRun("bm25", queries, index.Index.SearchBatch(vectors, depth, context.Threads), index.ExternalId));
         }
 
         List<string>[] terms = [.. collection.Test.Select(q => Terms(q.Text))];

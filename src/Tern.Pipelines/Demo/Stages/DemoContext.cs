@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Tern.Compute;
 using Tern.Model;
+using Tern.Retrieval;
 using Tern.Text;
 using Tern.Training;
 
@@ -14,6 +15,7 @@ namespace Tern.Pipelines.Demo.Stages;
 internal sealed class DemoContext(DemoOptions options, IDemoObserver observer)
 {
     private readonly Dictionary<string, StageRecord> _records = [];
+    private readonly Dictionary<string, Run> _runs = [];
     private DemoCollection? _collection;
     private Tokenizer? _tokenizer;
     private TrainingSet? _trainingSet;
@@ -66,6 +68,21 @@ internal sealed class DemoContext(DemoOptions options, IDemoObserver observer)
         Store = Collection.Labels.Store,
         Progress = done => Observer.Progress(what, done, Collection.Documents.Count),
     };
+
+    /// <summary>A run that an earlier stage saved, in this process or before.</summary>
+    public Run Run(string system, string split)
+    {
+        string path = Paths.Run(system, split);
+        return _runs.TryGetValue(path, out Run? run) ? run : _runs[path] = Tern.Retrieval.Run.Read(path);
+    }
+
+    public void SaveRun(string system, string split, Run run)
+    {
+        string path = Paths.Run(system, split);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        run.Write(path);
+        _runs[path] = run;
+    }
 
     public StageRecord Record(string stage) => _records[stage];
 

@@ -35,8 +35,7 @@ internal sealed class EvaluationStage() : DemoStage(StageNames.Evaluation, "Eval
         foreach (string system in all)
         {
             cancellation.ThrowIfCancellationRequested();
-            Run run = Tern.Retrieval.Run.Read(context.Paths.Run(system, "test"));
-            EvaluationReport report = TrecEval.Evaluate(qrels, run, [Rr10, Ndcg10, R100], new EvaluationOptions { CompleteTopics = true });
+            EvaluationReport report = TrecEval.Evaluate(qrels, context.Run(system, "test"), [Rr10, Ndcg10, R100], new EvaluationOptions { CompleteTopics = true });
             topics = report.Topics;
             systems[system] = new SystemEvaluation(Rounded(report.Summary(Rr10)), Rounded(report.Summary(Ndcg10)), Rounded(report.Summary(R100)), [.. report.PerTopic(Rr10).Select(Rounded)]);
         }

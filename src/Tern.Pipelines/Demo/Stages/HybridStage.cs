@@ -29,13 +29,13 @@ internal sealed class HybridStage() : DemoStage(StageNames.Hybrid, "Weigh the hy
 
     public override StageOutcome Run(DemoContext context, CancellationToken cancellation)
     {
-        Run[] Read(string split) => [.. Systems.Select(s => Tern.Retrieval.Run.Read(context.Paths.Run(s, split)))];
+        Run[] Read(string split) => [.. Systems.Select(s => context.Run(s, split))];
         (double[] weights, double devRr10) = FusionWeights.Choose(Read("dev"), context.Collection.DevQrels);
         cancellation.ThrowIfCancellationRequested();
 
         Run[] test = Read("test");
         int depth = context.Recipe.SearchDepth;
-        SplitSearch.Write(context.Paths.Run("hybrid", "test"), Fusion.Weighted(test, weights, ScoreNormalization.MinMax, depth, "hybrid"));
+        context.SaveRun("hybrid", "test", Fusion.Weighted(test, weights, ScoreNormalization.MinMax, depth, "hybrid"));
         IReadOnlyList<ScoredDocument>[][] rankings = [.. context.Collection.Test.Select(q => test.Select(run => run[q.Id]).ToArray())];
         double us = SplitSearch.MicrosecondsPerQuery(rankings.Length, i => Fusion.Weighted(rankings[i], weights));
         Dictionary<string, double> byName = Systems.Zip(weights).ToDictionary(w => w.First, w => w.Second);

@@ -77,7 +77,7 @@ internal sealed class ReportStage() : DemoStage(StageNames.Report, "Write the re
     private static List<QueryOutcome> Outcomes(DemoContext context, EvaluationFigures evaluation)
     {
         Dictionary<string, JudgedQuery> queries = context.Collection.Test.ToDictionary(q => q.Id, StringComparer.Ordinal);
-        Run bm25 = Tern.Retrieval.Run.Read(context.Paths.Run("bm25", "test")), sparse = Tern.Retrieval.Run.Read(context.Paths.Run("sparse", "test"));
+        Run bm25 = context.Run("bm25", "test"), sparse = context.Run("sparse", "test");
         string First(Run run, string topic) => run[topic] is [var best, ..] ? context.Collection.Name(best.Id) : "nothing";
         var outcomes = new List<QueryOutcome>();
         for (int i = 0; i < evaluation.Topics.Count; i++)

@@ -3,14 +3,13 @@ using Tern.Retrieval;
 
 namespace Tern.Pipelines.Demo.Stages;
 
-/// <summary>Writes a split's hits as a run, and times searches.</summary>
+/// <summary>Makes a split's hits a run, and times searches.</summary>
 internal static class SplitSearch
 {
     /// <summary>Queries that are timed: enough for a mean, few enough not to be the demo's longest part.</summary>
     private const int TimedQueries = 400;
 
-    /// <summary>Writes the hits of each query as a TREC run.</summary>
-    public static void Write(string path, string tag, IReadOnlyList<JudgedQuery> queries, IReadOnlyList<Hit[]> hits, Func<int, string> externalId)
+    public static Run ToRun(string tag, IReadOnlyList<JudgedQuery> queries, IReadOnlyList<Hit[]> hits, Func<int, string> externalId)
     {
         var run = new Run(tag);
         for (int i = 0; i < queries.Count; i++)
@@ -18,13 +17,7 @@ internal static class SplitSearch
             run.Add(queries[i].Id, hits[i], externalId);
         }
 
-        Write(path, run);
-    }
-
-    public static void Write(string path, Run run)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        run.Write(path);
+        return run;
     }
 
     /// <summary>Mean microseconds of one call on this thread, after a pass that is not timed.</summary>

@@ -51,7 +51,7 @@ internal sealed class TrainingStage(RepresentationKind kind)
         double tokensPerSecond = result.History.Skip(resumedAt).Sum(s => (double)s.TokenCount) / Math.Max(result.Elapsed.TotalSeconds, 1e-3);
         return new StageOutcome(
             FormattableString.Invariant($"{steps:#,0} steps, loss {finalLoss:0.000}, {tokensPerSecond:#,0} tokens/s"),
-            new TrainingStageFigures(steps, context.Recipe.BatchSize, network.Weights.ElementCount, finalLoss, tokensPerSecond, network.Contract.Fingerprint));
+            new TrainingStageFigures(steps, context.Recipe.Of(kind).BatchSize, network.Weights.ElementCount, finalLoss, tokensPerSecond, network.Contract.Fingerprint));
     }
 
     public static TrainingOptions Options(DemoRecipe recipe, RepresentationKind kind, int steps)
@@ -62,10 +62,10 @@ internal sealed class TrainingStage(RepresentationKind kind)
             StepCount = steps,
             Objective = TrainingObjective.InfoNce,
             Temperature = sparse ? 1f : recipe.DenseTemperature,
-            BatchSize = recipe.BatchSize,
+            BatchSize = recipe.Of(kind).BatchSize,
             NegativeCount = recipe.HardNegativeCount,
             AllowFewerNegatives = true,
-            LearningRate = sparse ? recipe.SparseLearningRate : recipe.DenseLearningRate,
+            LearningRate = recipe.Of(kind).LearningRate,
             WarmupRatio = recipe.WarmUpRatio,
             GradientClip = recipe.ClipNorm,
             QueryFlopsWeight = sparse ? recipe.QueryFlopsWeight : 0f,
