@@ -104,7 +104,7 @@ internal static class CompareCommand
                 Invariant($"{row.B:0.0000}"),
                 Invariant($"{paired.MeanDifference:+0.0000;-0.0000;0.0000}"),
                 Invariant($"{paired.IntervalLow:+0.0000;-0.0000;0.0000} .. {paired.IntervalHigh:+0.0000;-0.0000;0.0000}"),
-                Invariant($"{paired.PValue:0.####}"),
+                paired.PValue < 0.0001 ? "<0.0001" : Invariant($"{paired.PValue:0.0000}"),
                 Invariant($"{paired.Wins}"),
                 Invariant($"{paired.Losses}"),
                 Invariant($"{paired.Ties}"));

@@ -61,6 +61,8 @@ public sealed class EvalCommandTests : IDisposable
         Assert.Equal((0.75, 1.0, 0.25), (rr.GetProperty("a").GetDouble(), rr.GetProperty("b").GetDouble(), rr.GetProperty("difference").GetDouble()));
         Assert.Equal((1, 0, 1), (rr.GetProperty("wins").GetInt32(), rr.GetProperty("losses").GetInt32(), rr.GetProperty("ties").GetInt32()));
         Assert.Contains("2 topics", Cli.Run("compare", _directory["q"], _directory["r"], _directory["b"]).Output, StringComparison.Ordinal);
+        string[] same = Cli.Run("compare", _directory["q"], _directory["r"], _directory["r"], "RR").Lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["RR", "0.7500", "0.7500", "0.0000", "0.0000", "..", "0.0000", "1.0000", "0", "0", "2"], same);
         Assert.Equal(3, JsonDocument.Parse(Cli.Run("compare", "-c", _directory["q"], _directory["r"], _directory["b"], "--json").Output).RootElement.GetProperty("topics").GetInt32());
     }
 
