@@ -13,7 +13,6 @@ internal sealed class DemoCollection
 
     private DemoCollection(IReadOnlyList<Document> documents, IReadOnlyDictionary<string, string> queries, string directory)
     {
-        Labels = DocumentLabels.Read(Existing(directory, "corpus.jsonl"));
         Documents = documents;
         _positions = documents.Index().ToDictionary(d => d.Item.Id, d => d.Index, StringComparer.Ordinal);
         Train = Read("train");
@@ -47,8 +46,6 @@ internal sealed class DemoCollection
 
     public IReadOnlyList<Document> Documents { get; }
 
-    public DocumentLabels Labels { get; }
-
     public IReadOnlyList<JudgedQuery> Train { get; }
 
     public IReadOnlyList<JudgedQuery> Dev { get; }
@@ -71,7 +68,7 @@ internal sealed class DemoCollection
         [Existing(directory, "corpus.jsonl"), Existing(directory, "queries.jsonl"), QrelsPath(directory, "train"), QrelsPath(directory, "dev"), QrelsPath(directory, "test")];
 
     /// <summary>What a reader knows a document by.</summary>
-    public string Name(string id) => Labels.Name(Documents[_positions[id]]);
+    public string Name(string id) => StoredDocument.Of(Documents[_positions[id]], "").Name;
 
     private static string QrelsPath(string directory, string split) => Existing(Path.Combine(directory, "qrels"), split + ".tsv");
 

@@ -62,6 +62,38 @@ public sealed record DemoRecipe
     public int RandomizationRounds { get; init; } = 20_000;
 
     public ModelRecipe Of(RepresentationKind kind) => kind == RepresentationKind.Sparse ? Sparse : Dense;
+
+    /// <summary>
+    /// This recipe with every knob that the training of one model does not depend on at a fixed value: where two recipes
+    /// agree in this, they train equal models from equal examples in an equal number of steps.
+    /// </summary>
+    internal DemoRecipe ForTraining(RepresentationKind kind)
+    {
+        var defaults = new DemoRecipe();
+        DemoRecipe common = this with
+        {
+            MiningDepth = defaults.MiningDepth,
+            SparseShare = defaults.SparseShare,
+            SearchDepth = defaults.SearchDepth,
+            RandomizationRounds = defaults.RandomizationRounds,
+        };
+        return kind == RepresentationKind.Sparse
+            ? common with
+            {
+                Sparse = Sparse with { Steps = 0 },
+                Dense = defaults.Dense,
+                DenseTemperature = defaults.DenseTemperature,
+            }
+            : common with
+            {
+                Dense = Dense with { Steps = 0 },
+                Sparse = defaults.Sparse,
+                QueryFlopsWeight = defaults.QueryFlopsWeight,
+                DocumentFlopsWeight = defaults.DocumentFlopsWeight,
+                FlopsRampRatio = defaults.FlopsRampRatio,
+                TermBias = defaults.TermBias,
+            };
+    }
 }
 
 /// <summary>The shape of one of the demo's models and the course of its training.</summary>

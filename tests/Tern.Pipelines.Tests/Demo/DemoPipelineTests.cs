@@ -173,7 +173,7 @@ public sealed class DemoPipelineTests(DemoRun run) : IClassFixture<DemoRun>
     }
 
     [Fact]
-    public void AnotherRecipeTrainsAgainButKeepsTheTokenizer()
+    public void AnotherLearningRateTrainsItsModelAgainAndKeepsTheRest()
     {
         DemoOptions options = run.Options("changed");
         DemoPipeline.Run(options, new RecordingObserver());
@@ -182,6 +182,8 @@ public sealed class DemoPipelineTests(DemoRun run) : IClassFixture<DemoRun>
         Assert.Contains("tokenizer", observer.Reused);
         Assert.Contains("bm25", observer.Reused);
         Assert.Contains("train_sparse", observer.Ran);
+        Assert.Contains("train_dense", observer.Reused);
+        Assert.Contains("search_dense", observer.Reused);
         Assert.Contains("report", observer.Ran);
     }
 

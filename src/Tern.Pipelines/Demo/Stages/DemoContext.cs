@@ -62,10 +62,8 @@ internal sealed class DemoContext(DemoOptions options, IDemoObserver observer)
         return new RetrieverModel(network, Tokenizer, new ModelOptions { Threads = Threads });
     }
 
-    /// <summary>What all indexes keep of a document to show, and how they report progress.</summary>
     public IndexWriterOptions IndexOptions(string what) => new()
     {
-        Store = Collection.Labels.Store,
         Progress = done => Observer.Progress(what, done, Collection.Documents.Count),
     };
 

@@ -16,7 +16,7 @@ internal sealed class TrainingStage(RepresentationKind kind)
 
     public override IReadOnlyList<string> After => [StageNames.Tokenizer, StageNames.Examples];
 
-    public override string Inputs(DemoContext context) => FormattableString.Invariant($"{Steps(context)} {context.Recipe}");
+    public override string Inputs(DemoContext context) => FormattableString.Invariant($"{Steps(context)} {context.Recipe.ForTraining(kind)}");
 
     public override IReadOnlyList<string> Outputs(DemoContext context) => [context.Paths.Model(Word(kind)), context.Paths.Curve(Word(kind))];
 
