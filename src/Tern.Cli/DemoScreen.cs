@@ -39,7 +39,10 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
     {
         ClearLive();
         string time = reused ? "kept" : Invariant($"{seconds:0.0} s");
-        terminal.ErrorConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[green]✓[/] [bold]{title,-34}[/] {time,8}  [grey]{summary}[/]");
+        string head = Invariant($"{title,-34} {time,8}");
+        // A summary that does not fit beside its stage goes below it, rather than being broken anywhere.
+        string gap = terminal.ErrorIsTerminal && head.Length + summary.Length + 4 > terminal.ErrorConsole.Profile.Width ? "\n    " : "  ";
+        terminal.ErrorConsole.MarkupLineInterpolated($"[green]✓[/] [bold]{head}[/]{gap}[grey]{summary}[/]");
     }
 
     /// <summary>The table, the explained queries, where the report is and what to try next, on standard output.</summary>
@@ -56,10 +59,11 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
         }
 
         var paths = new DemoPaths(options.OutputDirectory);
-        console.WriteLine();
-        console.MarkupLineInterpolated($"Report:   [bold]{paths.Report}[/]");
-        console.MarkupLineInterpolated($"Results:  {paths.Results}");
-        console.MarkupLineInterpolated($"Now try:  [bold]artifacts/bin/tern search --index {paths.Index("sparse")} \"make a copy of part of an array\"[/]");
+        // Written past the console, which would break them at its width: these lines are for copying.
+        terminal.Out.WriteLine();
+        terminal.Out.WriteLine($"Report:   {paths.Report}");
+        terminal.Out.WriteLine($"Results:  {paths.Results}");
+        terminal.Out.WriteLine($"Now try:  artifacts/bin/tern search --index {paths.Index("sparse")} \"make a copy of part of an array\"");
     }
 
     private static Table ResultsTable(DemoResults results)
@@ -91,7 +95,7 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
         console.WriteLine();
         console.MarkupLineInterpolated($"[bold]“{example.Query}”[/]");
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"  [green]{example.Name}[/] [grey]{example.Score:0.00}[/]  {example.Summary}");
-        console.MarkupLine("  " + TermBars.Markup(example.Matches, TermsShown, terminal.OutIsTerminal));
+        console.MarkupLine("  " + TermBars.Markup(example.Matches, TermsShown, terminal.OutIsTerminal, console.Profile.Width - 2));
         if (example.RunnersUp.Count > 0)
         {
             console.MarkupLineInterpolated($"  [grey]then {string.Join(", ", example.RunnersUp)}[/]");
