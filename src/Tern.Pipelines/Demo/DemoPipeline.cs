@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.IO.Hashing;
 using System.Text;
 using Tern.Model;
@@ -66,10 +65,11 @@ public static class DemoPipeline
             File.Delete(recordPath);
             context.Observer.StageStarted(stage.Name, stage.Title);
             context.CurrentFingerprint = fingerprint;
-            var watch = Stopwatch.StartNew();
-            StageOutcome outcome = stage.Run(context, cancellation);
-            var record = new StageRecord(fingerprint, Math.Round(watch.Elapsed.TotalSeconds, 3), outcome.Summary, DemoContext.ToFigures(outcome.Figures));
+            var time = new StageTime(Path.Combine(context.Paths.State, stage.Name + ".interrupted.json"), fingerprint);
+            StageOutcome outcome = time.Measure(() => stage.Run(context, cancellation));
+            var record = new StageRecord(fingerprint, time.Seconds, outcome.Summary, DemoContext.ToFigures(outcome.Figures));
             ResultsFile.Save(recordPath, record);
+            time.Forget();
             context.Add(stage.Name, record);
             context.Observer.StageFinished(stage.Name, stage.Title, record.Summary, record.Seconds, reused: false);
         }
@@ -97,9 +97,14 @@ public static class DemoPipeline
         return record.Fingerprint == fingerprint && stage.Outputs(context).All(Path.Exists) ? record : null;
     }
 
-    /// <summary>Deletes what the demo itself makes and nothing else, in case the directory holds other things.</summary>
+    /// <summary>Deletes what a demo made here and nothing else; where no demo ever ran, folders of the same names are someone else's.</summary>
     private static void Clear(DemoPaths paths)
     {
+        if (!Directory.Exists(paths.State))
+        {
+            return;
+        }
+
         foreach (string directory in new[] { "collection", "documents", "tokenizer", "models", "checkpoints", "index", "runs", "details", "state" })
         {
             string path = Path.Combine(paths.Root, directory);

@@ -188,6 +188,22 @@ public sealed class DemoPipelineTests(DemoRun run) : IClassFixture<DemoRun>
     }
 
     [Fact]
+    public void AFreshRunDoesEverythingAgainAndLeavesOtherFilesAlone()
+    {
+        DemoOptions options = run.Options("fresh") with { Fresh = true };
+        string foreign = Path.Combine(options.OutputDirectory, "models", "mine.txt");
+        Directory.CreateDirectory(Path.GetDirectoryName(foreign)!);
+        File.WriteAllText(foreign, "not the demo's");
+        var first = new RecordingObserver();
+        DemoPipeline.Run(options, first);
+        Assert.True(File.Exists(foreign));
+        var second = new RecordingObserver();
+        DemoPipeline.Run(options, second);
+        Assert.Empty(second.Reused);
+        Assert.Equal(first.Ran, second.Ran);
+    }
+
+    [Fact]
     public void TimeBecomesSteps()
     {
         DemoOptions options = run.Options("timed") with { Minutes = 0.05, SparseSteps = null, DenseSteps = 3 };

@@ -46,6 +46,23 @@ public sealed class DemoStageTests : IDisposable
     }
 
     [Fact]
+    public void TheTimeOfAnInterruptedAttemptCounts()
+    {
+        string path = Path.Combine(_root, "a.interrupted.json");
+        var first = new StageTime(path, "same inputs");
+        Assert.Throws<OperationCanceledException>(() => first.Measure<int>(() => throw new OperationCanceledException()));
+        ResultsFile.Save(path, ResultsFile.Load<StageTime.Attempt>(path) with { Seconds = 100 });
+        var second = new StageTime(path, "same inputs");
+        Assert.Equal(7, second.Measure(() => 7));
+        Assert.InRange(second.Seconds, 100, 150);
+        var changed = new StageTime(path, "other inputs");
+        changed.Measure(() => 7);
+        Assert.InRange(changed.Seconds, 0, 50);
+        second.Forget();
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact]
     public void FiguresOfAReusedStageAreTheSame()
     {
         Run(One("a", "1"));
