@@ -30,7 +30,7 @@ internal static class ExplainedSection
         page.Markup("<div class=\"bars\">\n");
         foreach (QueryTerm term in terms.Take(TermCount))
         {
-            page.Element("span", term.Text, term.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
+            page.Element("span", Visible(term.Text), term.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
             page.Markup($"<span class=\"bar{(term.IsExpansion ? " expanded" : "")}\" style=\"width:").Number(100 * term.Weight / heaviest, "0.#").Markup("%\"></span>");
             page.Element("span", HtmlText.Format(term.Weight, "0.00"));
         }
@@ -72,7 +72,7 @@ internal static class ExplainedSection
         page.Markup("<details><summary>How the score adds up</summary><div class=\"scroll\"><table><thead><tr><th>term</th><th>in the query</th><th>in the document</th><th>contribution</th><th>share</th></tr></thead><tbody>\n");
         foreach (MatchedTerm match in example.Matches.Take(TermCount))
         {
-            page.Markup("<tr>").Element("td", match.Text, match.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
+            page.Markup("<tr>").Element("td", Visible(match.Text), match.IsExpansion ? "class=\"term expanded-term\"" : "class=\"term\"");
             page.Element("td", HtmlText.Format(match.QueryWeight, "0.00"));
             page.Element("td", HtmlText.Format(match.DocumentWeight, "0.00"));
             page.Element("td", HtmlText.Format(match.Contribution, "0.00"));
@@ -81,4 +81,9 @@ internal static class ExplainedSection
 
         page.Markup("</tbody></table></div></details>\n");
     }
+
+    /// <summary>A vocabulary entry that is white space or a control character would leave its row nameless.</summary>
+    private static string Visible(string term) => term.All(c => char.IsWhiteSpace(c) || char.IsControl(c))
+        ? string.Concat(term.Select(c => FormattableString.Invariant($"U+{(int)c:X4}")))
+        : term;
 }

@@ -1,3 +1,6 @@
+using System.IO.Hashing;
+using System.Text;
+
 namespace Tern.Pipelines.Demo.Report;
 
 /// <summary>Where the sparse model and BM25 part: every query's difference, and the largest on either side with what was found.</summary>
@@ -10,8 +13,9 @@ internal static class WinsLossesSection
         page.Element("h2", "Query by query");
         DifferenceChart.Render(page, "RR@10 of sparse minus RR@10 of BM25", [.. outcomes.Select(o => o.SparseGain)]);
         DifferenceChart.Render(page, "RR@10 of hybrid minus RR@10 of BM25", [.. outcomes.Select(o => o.Hybrid - o.Bm25)]);
-        // Among equal differences the topic id decides, so that the same results give the same page.
-        QueryOutcome[] sorted = [.. outcomes.OrderByDescending(o => o.SparseGain).ThenBy(o => o.QueryId, StringComparer.Ordinal)];
+        // Among equal differences a hash of the topic decides: the same results give the same page, and not all of its rows
+        // are about one type, whose topics have neighbouring ids.
+        QueryOutcome[] sorted = [.. outcomes.OrderByDescending(o => o.SparseGain).ThenBy(o => XxHash64.HashToUInt64(Encoding.UTF8.GetBytes(o.QueryId)))];
         Table(page, "Largest wins of sparse over BM25", sorted.Where(o => o.SparseGain > 0).Take(RowCount));
         Table(page, "Largest losses of sparse to BM25", sorted.Reverse().Where(o => o.SparseGain < 0).Take(RowCount));
     }
