@@ -52,7 +52,7 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
         console.WriteLine();
         console.Write(ResultsTable(report.Results));
         AblationFigures ablation = report.Results.Ablation;
-        console.WriteLine(Invariant($"Without its transformer blocks the sparse model has RR@10 {ablation.SparseWithoutBlocks.Rr10:0.000}; with them {report.Results.Sparse.Rr10:0.000} (paired p {Probability(ablation.SparseFullAgainstIt.P)})."));
+        console.WriteLine(Invariant($"Without its transformer blocks the sparse model has RR@10 {ablation.SparseWithoutBlocks.Rr10:0.000}; with them {report.Results.Sparse.Rr10:0.000} (p {Probability(ablation.SparseFullAgainstIt.P)})."));
         foreach (ExplainedQuery example in report.Examples)
         {
             Explain(console, example);
@@ -70,7 +70,7 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
     {
         var table = new Table().Border(TableBorder.Rounded);
         table.AddColumn("");
-        foreach (string heading in new[] { "RR@10", "nDCG@10", "R@100", "index MB", "µs a query", "p against BM25" })
+        foreach (string heading in new[] { "RR@10", "nDCG@10", "R@100", "index MB", "µs a query", "against BM25" })
         {
             table.AddColumn(new TableColumn(heading).RightAligned());
         }
@@ -84,7 +84,7 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
                 Number(figures.R100, "0.000"),
                 Number(figures.IndexMb, "0.0"),
                 Number(figures.UsPerQuery, "#,0"),
-                figures.AgainstBm25 is { } paired ? Probability(paired.P) : "");
+                figures.AgainstBm25 is { } paired ? Invariant($"{paired.MeanDifference:+0.000;-0.000} (p {Probability(paired.P)})") : "");
         }
 
         return table.Caption(Invariant($"{results.Collection.TestQueries:#,0} test queries over all {results.Collection.Documents:#,0} documents"));
@@ -104,7 +104,7 @@ internal sealed class DemoScreen(Terminal terminal) : IDemoObserver
 
     private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
 
-    private static string Probability(double p) => p < 0.001 ? "< 0.001" : Number(p, "0.000");
+    private static string Probability(double p) => p < 0.001 ? "< 0.001" : "= " + Number(p, "0.000");
 
     private void Live(string line)
     {

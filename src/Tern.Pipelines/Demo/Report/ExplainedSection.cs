@@ -8,7 +8,7 @@ internal static class ExplainedSection
     public static void Render(HtmlText page, IReadOnlyList<ExplainedQuery> examples)
     {
         page.Element("h2", "Why a hit matched");
-        page.Markup("<p>Every score is a sum over shared terms: query weight × document weight. <span class=\"legend\"><span class=\"key s0\"></span>in the query’s text <span class=\"key s1\"></span><em>added by the model</em></span></p>\n");
+        page.Markup("<p>Every score is a sum over shared terms: query weight × document weight. <span class=\"legend\"><span><span class=\"key s0\"></span>in the query’s text</span> <span><span class=\"key s1\"></span><em>added by the model</em></span></span></p>\n");
         foreach (ExplainedQuery example in examples)
         {
             page.Markup("<div class=\"card\">").Element("h3", $"“{example.Query}”");

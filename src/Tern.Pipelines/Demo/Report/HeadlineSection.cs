@@ -7,7 +7,7 @@ internal static class HeadlineSection
     {
         (string Name, SystemFigures Figures)[] systems =
             [("BM25", results.Bm25), ("Dense", results.Dense), ("Sparse", results.Sparse), ("Hybrid", results.Hybrid)];
-        page.Markup("<div class=\"scroll\"><table><thead><tr><th>system</th><th>RR@10</th><th>nDCG@10</th><th>R@100</th><th>index MB</th><th>µs a query</th><th>p against BM25</th><th>wins / losses</th></tr></thead><tbody>\n");
+        page.Markup("<div class=\"scroll\"><table><thead><tr><th>system</th><th>RR@10</th><th>nDCG@10</th><th>R@100</th><th>index MB</th><th>µs a query</th><th>RR@10 against BM25</th><th>wins / losses</th></tr></thead><tbody>\n");
         foreach ((string name, SystemFigures figures) in systems)
         {
             page.Markup("<tr>").Element("td", name);
@@ -16,8 +16,16 @@ internal static class HeadlineSection
             Score(page, figures.R100, systems.Max(s => s.Figures.R100));
             page.Element("td", HtmlText.Format(figures.IndexMb, "0.0"));
             page.Element("td", HtmlText.Format(figures.UsPerQuery, "#,0"));
-            page.Element("td", figures.AgainstBm25 is { } paired ? HtmlText.Probability(paired.P) : "–");
-            page.Element("td", figures.AgainstBm25 is { } counts ? $"{counts.Wins} / {counts.Losses}" : "–");
+            if (figures.AgainstBm25 is { } paired)
+            {
+                page.Element("td", $"{HtmlText.Signed(paired.MeanDifference)} (p {HtmlText.Probability(paired.P)})", paired.MeanDifference > 0 ? "class=\"gain\"" : "class=\"loss\"");
+                page.Element("td", $"{paired.Wins} / {paired.Losses}");
+            }
+            else
+            {
+                page.Element("td", "–").Element("td", "–");
+            }
+
             page.Markup("</tr>\n");
         }
 

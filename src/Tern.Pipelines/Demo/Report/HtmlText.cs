@@ -46,7 +46,10 @@ internal sealed class HtmlText
     public static string Format(double value, string format = "0.##") => value.ToString(format, CultureInfo.InvariantCulture);
 
     /// <summary>A p value as a reader wants it: three digits, or the bound that it is below.</summary>
-    public static string Probability(double p) => p < 0.001 ? "< 0.001" : Format(p, "0.000");
+    public static string Probability(double p) => p < 0.001 ? "< 0.001" : "= " + Format(p, "0.000");
+
+    /// <summary>A difference of two scores.</summary>
+    public static string Signed(double difference) => Format(difference, "+0.000;−0.000");
 
     public override string ToString() => _builder.ToString();
 }

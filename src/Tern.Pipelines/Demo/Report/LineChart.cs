@@ -32,7 +32,7 @@ internal static class LineChart
         page.Markup("<figure><figcaption>").Text(title).Markup(" <span class=\"legend\">");
         foreach (ChartSeries line in drawn)
         {
-            page.Markup($"<span class=\"key s{line.ColorIndex}\"></span>").Text(line.Name).Markup(" ");
+            page.Markup($"<span><span class=\"key s{line.ColorIndex}\"></span>").Text(line.Name).Markup("</span> ");
         }
 
         page.Markup($"</span></figcaption>\n<svg viewBox=\"0 0 {Width:0} {Height:0}\" role=\"img\" aria-label=\"").Text(title).Markup("\">\n");

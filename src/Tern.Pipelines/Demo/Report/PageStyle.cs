@@ -12,7 +12,7 @@ internal static class PageStyle
         * { box-sizing: border-box; }
         body { margin: 0 auto; max-width: 56rem; padding: 1rem; background: var(--paper); color: var(--ink);
           font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-        h1 { font-size: 1.6rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }
+        h1 { font-size: 1.6rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; overflow-wrap: anywhere; } .card h3:first-child { margin-top: .2rem; }
         p { margin: .5rem 0; } .note, figcaption, small { color: var(--soft); font-size: .9rem; }
         .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
         th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
@@ -20,10 +20,10 @@ internal static class PageStyle
         td.best { font-weight: 700; } td.text { white-space: normal; text-align: left; min-width: 10rem; overflow-wrap: anywhere; } th.text { text-align: left; }
         figure { margin: 1rem 0; } svg { width: 100%; height: auto; display: block; }
         .grid { stroke: var(--rule); stroke-width: 1; } .tick { fill: var(--soft); font-size: 13px; }
-        @media (max-width: 32rem) { .tick { font-size: 19px; } }
+        @media (max-width: 32rem) { .tick { font-size: 19px; } th, td { padding: .3rem .4rem; font-size: .85rem; } }
         .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
         .line.s0 { stroke: var(--s0); } .line.s1 { stroke: var(--s1); } .line.s2 { stroke: var(--s2); }
-        .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 .8em; }
+        .legend span { white-space: nowrap; } .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 .8em; }
         .key.s0 { background: var(--s0); } .key.s1 { background: var(--s1); } .key.s2 { background: var(--s2); }
         path.won { fill: var(--won); } path.lost { fill: var(--lost); } .gain { color: var(--won); } .loss { color: var(--lost); }
         .card { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: .8rem 1rem; margin: 1rem 0; }

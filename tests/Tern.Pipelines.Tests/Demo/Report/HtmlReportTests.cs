@@ -39,7 +39,7 @@ public class HtmlReportTests
     public void TheTableHasTheFourSystemsAndTheirScores()
     {
         string table = Page[Page.IndexOf("<table>", StringComparison.Ordinal)..Page.IndexOf("</table>", StringComparison.Ordinal)];
-        foreach (string cell in new[] { "BM25", "Dense", "Sparse", "Hybrid", "0.336", "0.391", "0.452", "0.484", "22.5", "1,234", "&lt; 0.001" })
+        foreach (string cell in new[] { "BM25", "Dense", "Sparse", "Hybrid", "0.336", "0.391", "0.452", "0.484", "22.5", "1,234", "+0.116 (p &lt; 0.001)" })
         {
             Assert.Contains($">{cell}</td>", table);
         }
