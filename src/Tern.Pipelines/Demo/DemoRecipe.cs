@@ -7,10 +7,10 @@ public sealed record DemoRecipe
 {
     public int Seed { get; init; } = 1;
 
-    public ModelRecipe Sparse { get; init; } = new() { HiddenSize = 128, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 4, IntermediateSize = 384, BatchSize = 64, LearningRate = 1e-3f, Steps = 500 };
+    public ModelRecipe Sparse { get; init; } = new() { HiddenSize = 128, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 4, IntermediateSize = 384, BatchSize = 192, LearningRate = 8e-4f, Steps = 190 };
 
     /// <summary>Wider than the sparse one: its vector is all it has, where the sparse model has the vocabulary.</summary>
-    public ModelRecipe Dense { get; init; } = new() { HiddenSize = 256, LayerCount = 1, HeadCount = 8, KeyValueHeadCount = 8, IntermediateSize = 512, BatchSize = 128, LearningRate = 2e-3f, Steps = 300 };
+    public ModelRecipe Dense { get; init; } = new() { HiddenSize = 256, LayerCount = 1, HeadCount = 8, KeyValueHeadCount = 8, IntermediateSize = 256, BatchSize = 256, LearningRate = 3e-3f, Steps = 200 };
 
     /// <summary>Entries of the trained byte-level vocabulary, lower-cased and split at case changes.</summary>
     public int VocabularySize { get; init; } = 8000;
@@ -43,14 +43,14 @@ public sealed record DemoRecipe
 
     public float ClipNorm { get; init; } = 1f;
 
-    public float QueryFlopsWeight { get; init; } = 0.005f;
+    public float QueryFlopsWeight { get; init; } = 0.03f;
 
-    public float DocumentFlopsWeight { get; init; } = 0.004f;
+    public float DocumentFlopsWeight { get; init; } = 0.025f;
 
     /// <summary>Share of the steps over which the FLOPS weights grow quadratically to their full value.</summary>
     public float FlopsRampRatio { get; init; } = 1f / 3f;
 
-    public float DenseTemperature { get; init; } = 0.05f;
+    public float DenseTemperature { get; init; } = 0.02f;
 
     /// <summary>The sparse model's part of the training time.</summary>
     public double SparseShare { get; init; } = 0.6;

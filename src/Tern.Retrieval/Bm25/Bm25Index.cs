@@ -29,7 +29,7 @@ public sealed class Bm25Index : IDisposable
         if (index.Words is not { } words)
         {
             index.Dispose();
-            throw new InvalidDataException($"{directory}: the index has no words: it holds learned vectors, not BM25; build it with 'tern index --type bm25'");
+            throw new InvalidDataException($"{directory}: the index has no words: it holds learned vectors, not BM25; build it with 'tern index --bm25'");
         }
 
         return new Bm25Index(index, words);
