@@ -56,7 +56,7 @@ public interface IBackend : IDisposable
 
     /// <summary>
     /// With g = dMaxima[b, v] and i = argMax[b, v]: dHidden[i] += scale · g · weight[v], dWeight[v] += scale · g · hidden[i],
-    /// dBias[v] += g. Entries with g = 0 are skipped. dWeight and dBias may be empty (frozen).
+    /// dBias[v] += g. argMax is the forward's: no two sequences share a row. Entries with g = 0 are skipped. dWeight and dBias may be empty (frozen).
     /// </summary>
     void MaxPoolProductBackward(Tensor dMaxima, Tensor argMax, Tensor hidden, Tensor weight, float scale, Tensor accumulateDHidden, Tensor accumulateDWeight, Tensor accumulateDBias);
 

@@ -36,7 +36,14 @@ internal static class OperationCases
         },
         [nameof(IBackend.MaxPoolProductBackward)] = t =>
         {
+            // A maximum's row lies in its own sequence, as the forward leaves it; an empty sequence has none.
             int[] winners = TestValues.Integers(Sequences * Vocabulary, Tokens, 4);
+            for (int i = 0; i < winners.Length; i++)
+            {
+                int b = i / Vocabulary, length = Starts[b + 1] - Starts[b];
+                winners[i] = length == 0 ? -1 : Starts[b] + (winners[i] % length);
+            }
+
             Tensor dMaxima = Values(t, Sequences, Vocabulary), hidden = Values(t, Tokens, Columns, 2), weight = Values(t, Vocabulary, Columns, 3), argMax = t.Ints(winners, Sequences, Vocabulary);
             return new(t, [Values(t, Tokens, Columns, 5), Values(t, Vocabulary, Columns, 6), Values(t, 1, Vocabulary, 7)], (b, d) => b.MaxPoolProductBackward(dMaxima, argMax, hidden, weight, 0.3f, d[0], d[1], d[2]));
         },
