@@ -66,7 +66,7 @@ internal sealed class BudgetStage() : DemoStage(StageNames.Budget, "Divide the t
         using IBackend backend = context.CreateBackend();
         RetrieverNetwork network = context.CreateNetwork(backend, kind);
         using var model = new RetrieverModel(network, context.Tokenizer, new ModelOptions { Threads = context.Threads });
-        double step = StepBudget.Measure(backend, network, context.TrainingSet, TrainingStage.Options(context.Recipe, kind, 1), MeasuringTime, WarmUpSteps, TimedSteps).SecondsPerStep;
+        double step = StepBudget.Measure(backend, network, context.TrainingSet, TrainingStage.Options(context.Recipe, kind, 1, context.TrainingSet.ExampleCount), MeasuringTime, WarmUpSteps, TimedSteps).SecondsPerStep;
         cancellation.ThrowIfCancellationRequested();
 
         Document[] sample = [.. context.Collection.Documents.Take(EncodedSample)];

@@ -26,7 +26,7 @@ internal sealed class TrainingStage(RepresentationKind kind)
         int steps = Steps(context);
         using IBackend backend = context.CreateBackend();
         using RetrieverNetwork network = context.CreateNetwork(backend, kind);
-        TrainingOptions options = Options(context.Recipe, kind, steps) with
+        TrainingOptions options = Options(context.Recipe, kind, steps, context.TrainingSet.ExampleCount) with
         {
             CheckpointDirectory = checkpoints,
             CheckpointInterval = Math.Max(1, steps / CheckpointsPerRun),
@@ -51,10 +51,11 @@ internal sealed class TrainingStage(RepresentationKind kind)
         double tokensPerSecond = result.History.Skip(resumedAt).Sum(s => (double)s.TokenCount) / Math.Max(result.Elapsed.TotalSeconds, 1e-3);
         return new StageOutcome(
             FormattableString.Invariant($"{steps:#,0} steps, loss {finalLoss:0.000}, {tokensPerSecond:#,0} tokens/s"),
-            new TrainingStageFigures(steps, context.Recipe.Of(kind).BatchSize, network.Weights.ElementCount, finalLoss, tokensPerSecond, network.Contract.Fingerprint));
+            new TrainingStageFigures(steps, options.BatchSize, network.Weights.ElementCount, finalLoss, tokensPerSecond, network.Contract.Fingerprint));
     }
 
-    public static TrainingOptions Options(DemoRecipe recipe, RepresentationKind kind, int steps)
+    /// <summary>The recipe as the trainer takes it; a small collection trains in batches of all it has.</summary>
+    public static TrainingOptions Options(DemoRecipe recipe, RepresentationKind kind, int steps, int exampleCount)
     {
         bool sparse = kind == RepresentationKind.Sparse;
         return new TrainingOptions
@@ -62,7 +63,7 @@ internal sealed class TrainingStage(RepresentationKind kind)
             StepCount = steps,
             Objective = TrainingObjective.InfoNce,
             Temperature = sparse ? 1f : recipe.DenseTemperature,
-            BatchSize = recipe.Of(kind).BatchSize,
+            BatchSize = Math.Min(recipe.Of(kind).BatchSize, exampleCount),
             NegativeCount = recipe.HardNegativeCount,
             AllowFewerNegatives = true,
             LearningRate = recipe.Of(kind).LearningRate,
