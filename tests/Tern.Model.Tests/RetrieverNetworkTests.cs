@@ -1,4 +1,5 @@
 using Tern.Compute;
+using Tern.TestKit;
 using Xunit;
 
 namespace Tern.Model.Tests;
@@ -171,10 +172,7 @@ public sealed class RetrieverNetworkTests
             Step();
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        Step();
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, Allocations.Fewest(Step));
 
         void Step()
         {
