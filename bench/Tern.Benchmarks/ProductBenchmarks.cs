@@ -51,5 +51,5 @@ public class ProductBenchmarks
     public void EmptyLoop() => _pool.Run(2, static _ => { });
 
     private void Project(int rows) =>
-        MatrixProduct.Multiply(_path, _pool, _input.Tensor.SliceRows(0, rows), false, _weight.Tensor, true, false, _output.Tensor.SliceRows(0, rows));
+        MatrixProduct.Multiply(_path.Kernels.Products, _pool, _input.Tensor.SliceRows(0, rows), false, _weight.Tensor, true, false, _output.Tensor.SliceRows(0, rows));
 }

@@ -54,7 +54,7 @@ internal static unsafe class ProductTable
                     $"| {use} | {m} x {n} x {k} | {layout} ",
                     2.0 * m * n * k,
                     peak,
-                    pool => MatrixProduct.Multiply(path, pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, false, destination.Tensor));
+                    pool => MatrixProduct.Multiply(path.Kernels.Products, pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, false, destination.Tensor));
             }
 
             foreach ((string use, int sequences, int length, int vocabulary, int depth) in Heads)
@@ -64,7 +64,7 @@ internal static unsafe class ProductTable
                     $"| max-pool, {use} | {sequences * length} x {vocabulary} x {depth} | NT ",
                     2.0 * sequences * length * vocabulary * depth,
                     peak,
-                    pool => MaxPoolProduct.Forward(path, pool, o.Hidden.Tensor, o.Weight.Tensor, default, o.Starts.Tensor, 1, o.Maxima.Tensor, o.ArgMax.Tensor));
+                    pool => MaxPoolProduct.Forward(path.Kernels.Products, pool, o.Hidden.Tensor, o.Weight.Tensor, default, o.Starts.Tensor, 1, o.Maxima.Tensor, o.ArgMax.Tensor));
                 WriteRow(
                     $"| its backward, 2 % of the entries | {sequences * vocabulary / 50} x {depth} | ",
                     4.0 * (sequences * vocabulary / 50) * depth,

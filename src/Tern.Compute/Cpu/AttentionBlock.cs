@@ -42,7 +42,7 @@ internal static unsafe class AttentionBlock
                 CopyRows(s.Query, start + first, rows, head * size, size, s.Scale, queries, pitch);
                 for (int j = 0; j < visible; j += width)
                 {
-                    SmallProductTile.Run<TVector>(rows, size, queries, pitch, 1, keys + ((nint)j * size), width, scores + j, keyPitch, false);
+                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keys + ((nint)j * size), width, null, 0, scores + j, keyPitch);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -54,7 +54,7 @@ internal static unsafe class AttentionBlock
 
                 for (int d = 0; d < size; d += width)
                 {
-                    SmallProductTile.Run<TVector>(rows, visible, scores, keyPitch, 1, values + d, pitch, sums + d, pitch, false);
+                    RegisterTile.Run<TVector>(rows, visible, scores, keyPitch, 1, values + d, pitch, null, 0, sums + d, pitch);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -101,8 +101,8 @@ internal static unsafe class AttentionBlock
                 CopyRows(s.DOutput, start + first, rows, head * size, size, 1, dOutputs, pitch);
                 for (int j = 0; j < visible; j += width)
                 {
-                    SmallProductTile.Run<TVector>(rows, size, queries, pitch, 1, keyPanels + ((nint)j * size), width, scores + j, keyPitch, false);
-                    SmallProductTile.Run<TVector>(rows, size, dOutputs, pitch, 1, valuePanels + ((nint)j * size), width, dScores + j, keyPitch, false);
+                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keyPanels + ((nint)j * size), width, null, 0, scores + j, keyPitch);
+                    RegisterTile.Run<TVector>(rows, size, dOutputs, pitch, 1, valuePanels + ((nint)j * size), width, null, 0, dScores + j, keyPitch);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -115,9 +115,9 @@ internal static unsafe class AttentionBlock
                 // The queries carry the scale already, so dKeys needs none; dQueries gets it when copied out.
                 for (int d = 0; d < size; d += width)
                 {
-                    SmallProductTile.Run<TVector>(rows, visible, dScores, keyPitch, 1, keys + d, pitch, dQueries + d, pitch, false);
-                    SmallProductTile.Run<TVector>(visible, rows, dScores, 1, keyPitch, queries + d, pitch, dKeys + d, pitch, true);
-                    SmallProductTile.Run<TVector>(visible, rows, scores, 1, keyPitch, dOutputs + d, pitch, dValues + d, pitch, true);
+                    RegisterTile.Run<TVector>(rows, visible, dScores, keyPitch, 1, keys + d, pitch, null, 0, dQueries + d, pitch);
+                    RegisterTile.Run<TVector>(visible, rows, dScores, 1, keyPitch, queries + d, pitch, dKeys + d, pitch, dKeys + d, pitch);
+                    RegisterTile.Run<TVector>(visible, rows, scores, 1, keyPitch, dOutputs + d, pitch, dValues + d, pitch, dValues + d, pitch);
                 }
 
                 for (int i = 0; i < rows; i++)

@@ -7,6 +7,7 @@ namespace Tern.Compute.Cpu;
 public sealed class CpuBackend : IBackend
 {
     private readonly WorkerPool _pool;
+    private readonly ProductKernels _products = SimdPaths.Current.Kernels.Products;
 
     /// <summary>A backend with that many threads, the caller's included; 0 for one per processor.</summary>
     public CpuBackend(int threadCount = 0) => _pool = new WorkerPool(threadCount);
@@ -45,10 +46,10 @@ public sealed class CpuBackend : IBackend
     public void AddScaled(Tensor source, float scale, Tensor accumulateDestination) => Elements.AddScaled(_pool, source, scale, accumulateDestination);
 
     public void MatMul(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) =>
-        MatrixProduct.Multiply(_pool, left, transposeLeft, right, transposeRight, accumulate, destination);
+        MatrixProduct.Multiply(_products, _pool, left, transposeLeft, right, transposeRight, accumulate, destination);
 
     public void MaxPoolProductForward(Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax) =>
-        MaxPoolProduct.Forward(_pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
+        MaxPoolProduct.Forward(_products, _pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
 
     public void MaxPoolProductBackward(Tensor dMaxima, Tensor argMax, Tensor hidden, Tensor weight, float scale, Tensor accumulateDHidden, Tensor accumulateDWeight, Tensor accumulateDBias) =>
         MaxPoolProduct.Backward(_pool, dMaxima, argMax, hidden, weight, scale, accumulateDHidden, accumulateDWeight, accumulateDBias);

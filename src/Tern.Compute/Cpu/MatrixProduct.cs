@@ -10,46 +10,46 @@ namespace Tern.Compute.Cpu;
 internal static unsafe class MatrixProduct
 {
     /// <summary>destination = op(left) · op(right), or += when <paramref name="accumulate"/>; <paramref name="right"/> may be BFloat16.</summary>
-    public static void Multiply(WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) =>
-        Multiply(SimdPaths.Current, pool, left, transposeLeft, right, transposeRight, accumulate, destination);
-
-    /// <summary>As the other overload, on a given path.</summary>
-    public static void Multiply(SimdPath path, WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination)
+    public static void Multiply(ProductKernels kernels, WorkerPool pool, Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination)
     {
         int inner = Validate(left, transposeLeft, right, transposeRight, destination);
-        if (destination.ElementCount == 0)
+        Run(kernels, pool, inner, destination.Columns, new MatrixProductPlan
+        {
+            Left = left,
+            TransposeLeft = transposeLeft,
+            Right = new RightOperand { Matrix = right, Transpose = transposeRight },
+            Start = accumulate ? destination : default,
+            Destination = destination,
+        });
+    }
+
+    private static void Run(ProductKernels kernels, WorkerPool pool, int inner, int columns, MatrixProductPlan plan)
+    {
+        if (plan.Destination.ElementCount == 0)
         {
             return;
         }
 
         if (inner == 0)
         {
-            if (!accumulate)
+            if (plan.Start.IsEmpty)
             {
-                Clear(destination);
+                Clear(plan.Destination);
             }
 
             return;
         }
 
-        MatrixProductPlan plan = new()
+        plan.Kernels = kernels;
+        plan.Inner = inner;
+        plan.Cut(pool.ThreadCount, columns);
+        if (plan.SharesRight(columns) && plan.Right.Panels == null)
         {
-            Kernels = path.Kernels,
-            Left = left,
-            Right = right,
-            Destination = destination,
-            TransposeLeft = transposeLeft,
-            TransposeRight = transposeRight,
-            Accumulate = accumulate,
-            Inner = inner,
-        };
-        plan.Cut(pool.ThreadCount);
-        if (plan.SharesRight)
-        {
+            int panelCount = MatrixProductPlan.CeilingDivide(columns, kernels.TileColumns);
+            nint size = panelCount * kernels.PanelByteCount(inner);
             using ScratchLease lease = pool.RentScratch();
-            int panelCount = MatrixProductPlan.CeilingDivide(destination.Columns, path.Kernels.TileColumns);
-            plan.SharedRight = lease.Buffer.Floats((nint)panelCount * path.Kernels.TileColumns * inner);
-            PackShared(pool, plan, panelCount);
+            plan.Right.Panels = (byte*)lease.Buffer.Floats(size / sizeof(float));
+            PackPanels(pool, kernels, plan.Right.Matrix, plan.Right.Transpose, panelCount, plan.Right.Panels);
             RunTasks(pool, plan);
         }
         else
@@ -58,18 +58,18 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    private static void PackShared(WorkerPool pool, in MatrixProductPlan plan, int panelCount)
+    private static void PackPanels(WorkerPool pool, ProductKernels kernels, Tensor right, bool transpose, int panelCount, byte* panels)
     {
         const int PanelsPerTask = 4;
         pool.Run(
             MatrixProductPlan.CeilingDivide(panelCount, PanelsPerTask),
-            plan,
-            static (task, p) =>
+            (kernels, right, transpose, panelCount, Panels: (nint)panels),
+            static (task, s) =>
             {
-                int width = p.Kernels.TileColumns;
-                int column = task * PanelsPerTask * width;
-                int count = Math.Min(PanelsPerTask * width, p.Destination.Columns - column);
-                Packing.PackRight(p.Right, p.TransposeRight, column, count, 0, p.Inner, width, p.SharedRight + ((nint)column * p.Inner));
+                int first = task * PanelsPerTask;
+                int inner = s.transpose ? s.right.Columns : s.right.Rows;
+                byte* to = (byte*)s.Panels + (first * s.kernels.PanelByteCount(inner));
+                s.kernels.PackPanels(s.right, s.transpose, first, Math.Min(PanelsPerTask, s.panelCount - first), to);
             });
     }
 

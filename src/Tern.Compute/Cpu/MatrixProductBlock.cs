@@ -3,95 +3,128 @@ using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
-/// <summary>The loops of a matrix product around its register tile.</summary>
+/// <summary>The loops of a matrix product around its tiles.</summary>
 internal static unsafe class MatrixProductBlock
 {
-    /// <summary>Computes the destination's block of one task: packs its parts of the operands and runs tiles over them.</summary>
+    /// <summary>Computes the destination's block of one task: lays out its parts of the operands and runs tiles over them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TVector>(in MatrixProductPlan plan, int task, ScratchBuffer scratch)
-        where TVector : unmanaged, IFloatVector<TVector>
+    public static void Run<TKernel>(in MatrixProductPlan plan, int task, ScratchBuffer scratch)
+        where TKernel : IProductKernel
     {
-        int tileRows = TVector.TileRows;
-        int tileColumns = 2 * TVector.Count;
         int firstRow = task / plan.ColumnTaskCount * plan.TaskRows;
         int firstColumn = task % plan.ColumnTaskCount * plan.TaskColumns;
         int rows = Math.Min(plan.TaskRows, plan.Destination.Rows - firstRow);
         int columns = Math.Min(plan.TaskColumns, plan.Destination.Columns - firstColumn);
-        nint pitch = plan.Destination.RowPitch;
 
-        nint leftSize = (nint)plan.RowStep * plan.DepthStep;
-        nint rightSize = plan.SharedRight == null ? (nint)plan.TaskColumns * plan.DepthStep : 0;
-        float* packedLeft = scratch.Floats(rightSize + leftSize);
-        float* packedRight = packedLeft + leftSize;
+        nint leftSize = RoundUp(TKernel.LeftByteCount(plan.RowStep, plan.DepthStep));
+        nint panelsSize = plan.TaskColumns / TKernel.TileColumns * TKernel.PanelByteCount(plan.DepthStep);
+        int packedCount = (plan.Right.Panels == null ? 1 : 0) + (plan.IsGated && plan.Up.Panels == null ? 1 : 0);
+        byte* left = (byte*)scratch.Floats((leftSize + (packedCount * panelsSize)) / sizeof(float));
+        byte* packed = left + leftSize;
 
-        // Just before they are used; those of a plain right operand a few panels at a time, as each of its rows runs through them.
-        int packColumns = plan.TransposeRight ? tileColumns : 4 * tileColumns;
         for (int k = 0; k < plan.Inner; k += plan.DepthStep)
         {
             int depth = Math.Min(plan.DepthStep, plan.Inner - k);
-            bool accumulate = plan.Accumulate || k > 0;
-            for (int blockRow = 0; blockRow < rows; blockRow += plan.RowStep)
+            for (int row = 0; row < rows; row += plan.RowStep)
             {
-                int blockRows = Math.Min(plan.RowStep, rows - blockRow);
-                Packing.PackLeft(plan.Left, plan.TransposeLeft, firstRow + blockRow, blockRows, k, depth, tileRows, packedLeft);
-                for (int j = 0; j < columns; j += tileColumns)
+                Span span = new() { Row = firstRow + row, Rows = Math.Min(plan.RowStep, rows - row), Column = firstColumn, Columns = columns, K = k, Depth = depth, PackRight = row == 0 };
+                TKernel.PackLeft(plan.Left, plan.TransposeLeft, span.Row, span.Rows, k, depth, left);
+                Multiply<TKernel>(plan, plan.Right, plan.Destination, span, left, packed);
+                if (plan.IsGated)
                 {
-                    float* panel;
-                    if (plan.SharedRight != null)
+                    Multiply<TKernel>(plan, plan.Up, plan.UpDestination, span, left, packed + panelsSize);
+                    if (k + depth == plan.Inner)
                     {
-                        panel = plan.SharedRight + ((nint)(firstColumn + j) * plan.Inner) + ((nint)k * tileColumns);
-                    }
-                    else
-                    {
-                        panel = packedRight + ((nint)j * depth);
-                        if (blockRow == 0 && j % packColumns == 0)
-                        {
-                            Packing.PackRight(plan.Right, plan.TransposeRight, firstColumn + j, Math.Min(packColumns, columns - j), k, depth, tileColumns, panel);
-                        }
-                    }
-
-                    float* destination = (float*)plan.Destination.Address + ((firstRow + blockRow) * pitch) + firstColumn + j;
-                    if (columns - j >= tileColumns)
-                    {
-                        for (int i = 0; i < blockRows; i += tileRows)
-                        {
-                            MatrixProductTile.Run<TVector>(Math.Min(tileRows, blockRows - i), depth, packedLeft + ((nint)i * depth), panel, destination + (i * pitch), pitch, accumulate);
-                        }
-                    }
-                    else
-                    {
-                        RunLastColumns<TVector>(blockRows, columns - j, depth, packedLeft, panel, destination, pitch, accumulate);
+                        Activate(plan, span);
                     }
                 }
             }
         }
     }
 
-    /// <summary>The columns that do not fill a tile: whole tiles beside the destination, of which the valid part is copied.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunLastColumns<TVector>(int rows, int columns, int depth, float* left, float* panel, float* destination, nint pitch, bool accumulate)
-        where TVector : unmanaged, IFloatVector<TVector>
+    private static void Multiply<TKernel>(in MatrixProductPlan plan, in RightOperand right, Tensor destination, in Span span, byte* left, byte* packed)
+        where TKernel : IProductKernel
     {
-        int tileRows = TVector.TileRows;
-        int tileColumns = 2 * TVector.Count;
-        float* tile = stackalloc float[tileRows * tileColumns];
-        new Span<float>(tile, tileRows * tileColumns).Clear();
-        for (int i = 0; i < rows; i += tileRows)
+        // Just before they are used; those of a plain right operand a few panels at a time, as each of its rows runs through them.
+        int packColumns = right.Transpose ? TKernel.TileColumns : 4 * TKernel.TileColumns;
+        nint panelSize = TKernel.PanelByteCount(span.Depth);
+        Tensor start = span.K > 0 ? destination : plan.Start;
+        for (int j = 0; j < span.Columns; j += TKernel.TileColumns)
         {
-            int count = Math.Min(tileRows, rows - i);
-            if (accumulate)
+            int panelIndex = j / TKernel.TileColumns;
+            byte* panel;
+            if (right.Panels != null)
             {
-                for (int r = 0; r < count; r++)
+                panel = right.Panels + ((nint)((span.Column / TKernel.TileColumns) + panelIndex) * TKernel.PanelByteCount(plan.Inner)) + (span.K == 0 ? 0 : TKernel.PanelByteCount(span.K));
+            }
+            else
+            {
+                panel = packed + (panelIndex * panelSize);
+                if (span.PackRight && j % packColumns == 0)
                 {
-                    new ReadOnlySpan<float>(destination + ((i + r) * pitch), columns).CopyTo(new Span<float>(tile + (r * tileColumns), columns));
+                    TKernel.PackRight(right.Matrix, right.Transpose, span.Column + j, Math.Min(packColumns, span.Columns - j), span.K, span.Depth, panel);
                 }
             }
 
-            MatrixProductTile.Run<TVector>(count, depth, left + ((nint)i * depth), panel, tile, tileColumns, accumulate);
+            float* to = destination.Floats(span.Row) + span.Column + j;
+            float* from = start.IsEmpty ? null : start.Floats(span.Row) + span.Column + j;
+            if (span.Columns - j >= TKernel.TileColumns)
+            {
+                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.RowPitch, to, destination.RowPitch);
+            }
+            else
+            {
+                MultiplyLastColumns<TKernel>(plan.TransposeLeft, span, span.Columns - j, left, panel, from, start.RowPitch, to, destination.RowPitch);
+            }
+        }
+    }
+
+    /// <summary>The columns that do not fill a tile: whole tiles beside the destination, of which the valid part is copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyLastColumns<TKernel>(bool transposed, in Span span, int columns, byte* left, byte* panel, float* start, nint startPitch, float* destination, nint pitch)
+        where TKernel : IProductKernel
+    {
+        int tileRows = TKernel.TileRows;
+        int tileColumns = TKernel.TileColumns;
+        float* tile = stackalloc float[tileRows * tileColumns];
+        new Span<float>(tile, tileRows * tileColumns).Clear();
+        for (int i = 0; i < span.Rows; i += tileRows)
+        {
+            int count = Math.Min(tileRows, span.Rows - i);
+            for (int r = 0; start != null && r < count; r++)
+            {
+                new ReadOnlySpan<float>(start + ((i + r) * startPitch), columns).CopyTo(new Span<float>(tile + (r * tileColumns), columns));
+            }
+
+            TKernel.Multiply(left, i, count, transposed, span.Depth, panel, start == null ? null : tile, tileColumns, tile, tileColumns);
             for (int r = 0; r < count; r++)
             {
                 new ReadOnlySpan<float>(tile + (r * tileColumns), columns).CopyTo(new Span<float>(destination + ((i + r) * pitch), columns));
             }
         }
+    }
+
+    /// <summary>The gated product's activation, while gate and up are in the cache.</summary>
+    private static void Activate(in MatrixProductPlan plan, in Span span)
+    {
+        for (int row = span.Row; row < span.Row + span.Rows; row++)
+        {
+            SwiGlu.Forward(plan.Destination.Floats(row) + span.Column, plan.UpDestination.Floats(row) + span.Column, plan.Activated.Floats(row) + span.Column, span.Columns);
+        }
+    }
+
+    private static nint RoundUp(nint byteCount) => (byteCount + 63) & ~63;
+
+    /// <summary>What is multiplied at once.</summary>
+    private struct Span
+    {
+        public int Row;
+        public int Rows;
+        public int Column;
+        public int Columns;
+        public int K;
+        public int Depth;
+        public bool PackRight;
     }
 }

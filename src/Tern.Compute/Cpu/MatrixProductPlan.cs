@@ -1,31 +1,40 @@
 namespace Tern.Compute.Cpu;
 
+/// <summary>A right operand: a matrix, or its panels of full depth if they are laid out already.</summary>
+internal unsafe struct RightOperand
+{
+    public Tensor Matrix;
+    public bool Transpose;
+    public byte* Panels;
+}
+
 /// <summary>
 /// How one product is cut: tasks are blocks of the destination; within a task the inner dimension runs in steps of
 /// <see cref="DepthStep"/> and rows in steps of <see cref="RowStep"/>, whose packed elements stay in the second cache.
+/// A gated product has a second right operand of the same shape.
 /// </summary>
 internal unsafe struct MatrixProductPlan
 {
-    // A panel of the right operand of this depth stays in the first cache, a block of the left one of this size in the
-    // second; the products bench is flat around both.
-    private const int MaxDepthStep = 384;
-    private const int BlockFloats = 30_000;
+    private const int BlockBytes = 128 * 1024;
     private const int MaxTaskColumns = 512;
     private const int TasksPerThread = 4;
 
     // Below this many multiply-adds waking another thread costs more than it saves.
     private const long MinTaskWork = 1 << 17;
 
-    public VectorKernels Kernels;
+    public ProductKernels Kernels;
     public Tensor Left;
-    public Tensor Right;
-    public Tensor Destination;
     public bool TransposeLeft;
-    public bool TransposeRight;
-    public bool Accumulate;
+    public RightOperand Right;
+    public RightOperand Up;
 
-    /// <summary>The whole right operand in panels of full depth, or null when each task packs its own part.</summary>
-    public float* SharedRight;
+    /// <summary>What the sums begin with: empty for zero, the destination to accumulate, or another matrix.</summary>
+    public Tensor Start;
+    public Tensor Destination;
+
+    /// <summary>Of a gated product: the second product, and silu(Destination) · UpDestination.</summary>
+    public Tensor UpDestination;
+    public Tensor Activated;
 
     public int Inner;
     public int DepthStep;
@@ -35,20 +44,23 @@ internal unsafe struct MatrixProductPlan
     public int RowTaskCount;
     public int ColumnTaskCount;
 
+    public readonly int Rows => TransposeLeft ? Left.Columns : Left.Rows;
+
+    public readonly bool IsGated => !Activated.IsEmpty;
+
     public readonly int TaskCount => RowTaskCount * ColumnTaskCount;
 
     /// <summary>Whether packing the right operand once for all tasks is worth a round of its own.</summary>
-    public readonly bool SharesRight => RowTaskCount > 1 && Inner <= 1024 && (long)Inner * Destination.Columns <= 1 << 21;
+    public readonly bool SharesRight(int columns) => RowTaskCount > 1 && Inner <= 1024 && (long)Inner * columns <= 1 << 21;
 
-    public void Cut(int threadCount)
+    public void Cut(int threadCount, int columns)
     {
-        int rows = Destination.Rows;
-        int columns = Destination.Columns;
+        int rows = Rows;
         int tileRows = Kernels.TileRows;
         int tileColumns = Kernels.TileColumns;
 
-        DepthStep = Math.Max(4, RoundUp(CeilingDivide(Inner, CeilingDivide(Math.Max(Inner, 1), MaxDepthStep)), 4));
-        long work = (long)rows * columns * Math.Max(Inner, 1);
+        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, Kernels.MaxDepthStep)), 4);
+        long work = (long)rows * columns * Inner;
         int wanted = threadCount == 1 ? 1 : (int)Math.Clamp(work / MinTaskWork, 1, threadCount * TasksPerThread);
 
         ColumnTaskCount = CeilingDivide(columns, MaxTaskColumns);
@@ -62,7 +74,7 @@ internal unsafe struct MatrixProductPlan
         TaskColumns = RoundUp(CeilingDivide(columns, ColumnTaskCount), tileColumns);
         RowTaskCount = CeilingDivide(rows, TaskRows);
         ColumnTaskCount = CeilingDivide(columns, TaskColumns);
-        int maxRowStep = Math.Max(1, BlockFloats / DepthStep / tileRows) * tileRows;
+        int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
         RowStep = RoundUp(CeilingDivide(TaskRows, CeilingDivide(TaskRows, maxRowStep)), tileRows);
     }
 

@@ -9,11 +9,7 @@ namespace Tern.Compute.Cpu;
 internal static unsafe partial class MaxPoolProduct
 {
     /// <summary>See <see cref="IBackend.MaxPoolProductForward"/>; scale must be positive, as it is applied after the maximum.</summary>
-    public static void Forward(WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax) =>
-        Forward(SimdPaths.Current, pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
-
-    /// <summary>As the other overload, on a given path.</summary>
-    public static void Forward(SimdPath path, WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
+    public static void Forward(ProductKernels kernels, WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
     {
         ValidateForward(hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
         if (maxima.ElementCount == 0)
@@ -23,9 +19,9 @@ internal static unsafe partial class MaxPoolProduct
 
         MaxPoolProductPlan plan = new()
         {
-            Kernels = path.Kernels,
+            Kernels = kernels,
             Hidden = hidden,
-            Weight = weight,
+            Weight = new RightOperand { Matrix = weight, Transpose = true },
             Bias = bias,
             Maxima = maxima,
             ArgMax = argMax,
@@ -34,25 +30,24 @@ internal static unsafe partial class MaxPoolProduct
         };
         plan.Cut(pool.ThreadCount);
         using ScratchLease packed = pool.RentScratch();
-        plan.PackedHidden = packed.Buffer.Floats((nint)plan.RowPanelCount * path.Kernels.TileRows * hidden.Columns);
+        plan.PackedHidden = (byte*)packed.Buffer.Floats(plan.RowBlockCount * plan.DepthStepCount * plan.BlockByteCount / sizeof(float));
         PackHidden(pool, plan);
         RunTasks(pool, plan);
     }
 
-    private static void PackHidden(WorkerPool pool, in MaxPoolProductPlan plan)
-    {
-        const int PanelsPerTask = 16;
+    private static void PackHidden(WorkerPool pool, in MaxPoolProductPlan plan) =>
         pool.Run(
-            MatrixProductPlan.CeilingDivide(plan.RowPanelCount, PanelsPerTask),
+            plan.RowBlockCount,
             plan,
-            static (task, p) =>
+            static (block, p) =>
             {
-                int depth = p.Hidden.Columns;
-                int rowsPerTask = PanelsPerTask * p.Kernels.TileRows;
-                int row = task * rowsPerTask;
-                Packing.PackLeft(p.Hidden, false, p.FirstRow + row, Math.Min(rowsPerTask, p.RowCount - row), 0, depth, p.Kernels.TileRows, p.PackedHidden + ((nint)row * depth));
+                int row = block * p.RowStep;
+                for (int step = 0; step < p.DepthStepCount; step++)
+                {
+                    int k = step * p.DepthStep;
+                    p.Kernels.PackLeft(p.Hidden, p.FirstRow + row, Math.Min(p.RowStep, p.RowCount - row), k, Math.Min(p.DepthStep, p.Depth - k), p.Block(block, step));
+                }
             });
-    }
 
     private static void RunTasks(WorkerPool pool, in MaxPoolProductPlan plan) =>
         pool.Run(

@@ -4,50 +4,54 @@ using Tern.Compute.Threading;
 namespace Tern.Compute.Cpu;
 
 /// <summary>
-/// The loops of a max-pool product: each register tile of logits goes to a few lines of the first cache and is reduced
-/// into running maxima at once. Rows come in order, so a panel of columns has one running maximum: that of the
+/// The loops of a max-pool product: the logits of a block of rows and a panel of columns stay in the first caches and are
+/// reduced into running maxima at once. Rows come in order, so a panel of columns has one running maximum: that of the
 /// sequence that its last row belongs to.
 /// </summary>
 internal static unsafe class MaxPoolProductBlock
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TVector>(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch)
+    public static void Run<TKernel, TVector>(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch)
+        where TKernel : IProductKernel
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int tileRows = TVector.TileRows;
-        int tileColumns = 2 * TVector.Count;
-        int depth = plan.Hidden.Columns;
+        int tileColumns = TKernel.TileColumns;
+        int depth = plan.Depth;
         int firstColumn = task * plan.TaskColumns;
-        int columns = Math.Min(plan.TaskColumns, plan.Weight.Rows - firstColumn);
+        int columns = Math.Min(plan.TaskColumns, plan.Columns - firstColumn);
         int rows = plan.RowCount;
         FillEmptySequences(plan, firstColumn, columns);
 
-        nint weightSize = (nint)plan.TaskColumns * depth;
-        float* running = scratch.Floats(weightSize + (2 * plan.TaskColumns) + (tileRows * tileColumns));
-        float* tile = running + (2 * plan.TaskColumns);
-        float* packedWeight = tile + (tileRows * tileColumns);
+        nint panelSize = TKernel.PanelByteCount(depth);
+        nint packedSize = plan.Weight.Panels == null ? plan.TaskColumns / tileColumns * panelSize / sizeof(float) : 0;
+        float* running = scratch.Floats(packedSize + (2 * plan.TaskColumns) + (plan.RowStep * tileColumns));
+        float* logits = running + (2 * plan.TaskColumns);
+        byte* packed = (byte*)(logits + (plan.RowStep * tileColumns));
 
         int blockSequence = 0;
-        for (int blockRow = 0; blockRow < rows; blockRow += plan.RowStep)
+        for (int block = 0; block < plan.RowBlockCount; block++)
         {
-            int blockEnd = Math.Min(blockRow + plan.RowStep, rows);
+            int row = block * plan.RowStep;
+            int count = Math.Min(plan.RowStep, rows - row);
             int sequence = blockSequence;
             for (int j = 0; j < columns; j += tileColumns)
             {
-                float* panel = packedWeight + ((nint)j * depth);
-                int count = Math.Min(tileColumns, columns - j);
-                if (blockRow == 0)
+                byte* panel = plan.Weight.Panels == null
+                    ? packed + (j / tileColumns * panelSize)
+                    : plan.Weight.Panels + ((firstColumn + j) / tileColumns * panelSize);
+                int columnCount = Math.Min(tileColumns, columns - j);
+                if (block == 0 && plan.Weight.Panels == null)
                 {
-                    Packing.PackRight(plan.Weight, true, firstColumn + j, count, 0, depth, tileColumns, panel);
+                    TKernel.PackRight(plan.Weight.Matrix, true, firstColumn + j, columnCount, 0, depth, panel);
                 }
 
-                sequence = blockSequence;
-                for (int i = blockRow; i < blockEnd; i += tileRows)
+                for (int step = 0; step < plan.DepthStepCount; step++)
                 {
-                    int tileCount = Math.Min(tileRows, blockEnd - i);
-                    MatrixProductTile.Run<TVector>(tileCount, depth, plan.PackedHidden + ((nint)i * depth), panel, tile, tileColumns, false);
-                    sequence = Reduce<TVector>(plan, tile, i, tileCount, sequence, running + (2 * j), firstColumn + j, count);
+                    int k = step * plan.DepthStep;
+                    TKernel.Multiply(plan.Block(block, step), 0, count, false, Math.Min(plan.DepthStep, depth - k), panel + (k == 0 ? 0 : TKernel.PanelByteCount(k)), k == 0 ? null : logits, tileColumns, logits, tileColumns);
                 }
+
+                sequence = Reduce<TVector>(plan, logits, row, count, blockSequence, running + (2 * j), firstColumn + j, columnCount);
             }
 
             blockSequence = sequence;

@@ -4,24 +4,28 @@ namespace Tern.Compute.Cpu;
 internal unsafe struct MaxPoolProductPlan
 {
     // The weights of one task and a block of rows share the second cache.
-    private const int TaskFloats = 64 * 1024;
-    private const int BlockFloats = 36 * 1024;
+    private const int TaskBytes = 384 * 1024;
+    private const int BlockBytes = 64 * 1024;
     private const int MinTaskPanels = 4;
     private const int TasksPerThread = 4;
 
-    public VectorKernels Kernels;
+    public ProductKernels Kernels;
     public Tensor Hidden;
-    public Tensor Weight;
+    public RightOperand Weight;
     public Tensor Bias;
     public Tensor Maxima;
     public Tensor ArgMax;
     public int* Starts;
     public float Scale;
 
-    /// <summary>The rows of all sequences in panels of the register tile's height.</summary>
-    public float* PackedHidden;
+    /// <summary>The rows of all sequences, laid out: for each block of rows, each step of the inner dimension.</summary>
+    public byte* PackedHidden;
 
+    public int DepthStep;
+    public int DepthStepCount;
     public int RowStep;
+    public int RowBlockCount;
+    public nint BlockByteCount;
     public int TaskColumns;
     public int TaskCount;
 
@@ -31,21 +35,33 @@ internal unsafe struct MaxPoolProductPlan
 
     public readonly int RowCount => Starts[SequenceCount] - Starts[0];
 
-    public readonly int RowPanelCount => MatrixProductPlan.CeilingDivide(RowCount, Kernels.TileRows);
+    public readonly int Depth => Hidden.Columns;
+
+    public readonly int Columns => Maxima.Columns;
+
+    /// <summary>The laid-out rows of one block and one step.</summary>
+    public readonly byte* Block(int block, int step) => PackedHidden + ((((nint)block * DepthStepCount) + step) * BlockByteCount);
 
     public void Cut(int threadCount)
     {
-        int depth = Math.Max(1, Hidden.Columns);
+        int depth = Math.Max(1, Depth);
+        int tileRows = Kernels.TileRows;
         int tileColumns = Kernels.TileColumns;
-        int panels = Math.Max(MinTaskPanels, TaskFloats / depth / tileColumns);
+        int panels = Math.Max(MinTaskPanels, (int)(TaskBytes / Kernels.PanelByteCount(depth)));
         if (threadCount > 1)
         {
-            int fair = MatrixProductPlan.CeilingDivide(Weight.Rows, tileColumns * threadCount * TasksPerThread);
+            int fair = MatrixProductPlan.CeilingDivide(Columns, tileColumns * threadCount * TasksPerThread);
             panels = Math.Clamp(fair, 1, panels);
         }
 
         TaskColumns = panels * tileColumns;
-        TaskCount = MatrixProductPlan.CeilingDivide(Weight.Rows, TaskColumns);
-        RowStep = Math.Max(4, BlockFloats / depth / Kernels.TileRows) * Kernels.TileRows;
+        TaskCount = MatrixProductPlan.CeilingDivide(Columns, TaskColumns);
+        DepthStepCount = MatrixProductPlan.CeilingDivide(depth, Kernels.MaxDepthStep);
+        DepthStep = MatrixProductPlan.RoundUp(MatrixProductPlan.CeilingDivide(depth, DepthStepCount), 4);
+        DepthStepCount = MatrixProductPlan.CeilingDivide(depth, DepthStep);
+        int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
+        RowBlockCount = MatrixProductPlan.CeilingDivide(RowCount, maxRowStep);
+        RowStep = MatrixProductPlan.RoundUp(MatrixProductPlan.CeilingDivide(RowCount, Math.Max(1, RowBlockCount)), tileRows);
+        BlockByteCount = (Kernels.LeftByteCount(RowStep, DepthStep) + 63) & ~63;
     }
 }

@@ -22,18 +22,24 @@ internal static unsafe class SwiGlu
                 float* gate = s.chunks.Start(s.gate, task);
                 float* up = s.chunks.Start(s.up, task);
                 float* destination = s.chunks.Start(s.destination, task);
-                int count = s.chunks.Length(task);
-                int i = 0;
-                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
-                {
-                    Gate(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(destination + i);
-                }
-
-                if (i < count)
-                {
-                    VectorMath.Store(Gate(VectorMath.Load(gate + i, count - i), VectorMath.Load(up + i, count - i)), destination + i, count - i);
-                }
+                Forward(gate, up, destination, s.chunks.Length(task));
             });
+    }
+
+    /// <summary>As the other overload, for <paramref name="count"/> elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Forward(float* gate, float* up, float* destination, int count)
+    {
+        int i = 0;
+        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+        {
+            Gate(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(destination + i);
+        }
+
+        if (i < count)
+        {
+            VectorMath.Store(Gate(VectorMath.Load(gate + i, count - i), VectorMath.Load(up + i, count - i)), destination + i, count - i);
+        }
     }
 
     /// <summary>With σ = σ(gate): dUp = dy · gate · σ; dGate = dy · up · σ · (1 + gate · (1 − σ)).</summary>

@@ -1,22 +1,13 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>The kernels of one <see cref="SimdPath"/>: one virtual call for a block of work, none inside it.</summary>
 internal abstract unsafe class VectorKernels
 {
-    /// <summary>Rows and columns of the register tile.</summary>
-    public abstract int TileRows { get; }
-
-    public abstract int TileColumns { get; }
-
-    /// <summary>Computes one task's block of a matrix product.</summary>
-    public abstract void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch);
-
-    /// <summary>Computes one task's columns of a max-pool product.</summary>
-    public abstract void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch);
+    /// <summary>Products in Float32.</summary>
+    public abstract ProductKernels Products { get; }
 
     /// <summary>Attention of one key/value head of one sequence.</summary>
     public abstract void AttentionForward(in AttentionPlan plan, int task);
@@ -38,13 +29,7 @@ internal abstract unsafe class VectorKernels
 internal sealed unsafe class VectorKernels<TVector> : VectorKernels
     where TVector : unmanaged, IFloatVector<TVector>
 {
-    public override int TileRows => TVector.TileRows;
-
-    public override int TileColumns => 2 * TVector.Count;
-
-    public override void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch) => MatrixProductBlock.Run<TVector>(plan, task, scratch);
-
-    public override void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch) => MaxPoolProductBlock.Run<TVector>(plan, task, scratch);
+    public override ProductKernels Products { get; } = new ProductKernels<Float32Kernel<TVector>, TVector>();
 
     public override void AttentionForward(in AttentionPlan plan, int task) => AttentionBlock.Forward<TVector>(plan, task);
 

@@ -40,7 +40,7 @@ public class MatrixProductTests
                 using HostMatrix right = transposeRight ? HostMatrix.Random(2, n, k, type, k + 1) : HostMatrix.Random(2, k, n, type, n + 2);
                 using HostMatrix actual = HostMatrix.Random(3, m, n, pitch: n + 7);
                 using HostMatrix before = actual.Clone();
-                MatrixProduct.Multiply(Path(path), pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, accumulate, actual.Tensor);
+                MatrixProduct.Multiply(Path(path).Kernels.Products, pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, accumulate, actual.Tensor);
 
                 double Sum(int i, int j, Func<double, double> term)
                 {
@@ -84,7 +84,7 @@ public class MatrixProductTests
                 {
                     using WorkerPool pool = new(threads);
                     using HostMatrix actual = start.Clone();
-                    MatrixProduct.Multiply(path, pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, accumulate, actual.Tensor);
+                    MatrixProduct.Multiply(path.Kernels.Products, pool, left.Tensor, transposeLeft, right.Tensor, transposeRight, accumulate, actual.Tensor);
                     expected ??= Chain(left, transposeLeft, right, transposeRight, accumulate ? start : null, m, n, k);
                     Assert.Equal(expected, actual.Bits());
                 }
@@ -101,11 +101,11 @@ public class MatrixProductTests
         using HostMatrix left = HostMatrix.Random(1, m, k);
         using HostMatrix right = HostMatrix.Random(2, n, k);
         using HostMatrix batch = new(m, n);
-        MatrixProduct.Multiply(Path(path), pool, left.Tensor, false, right.Tensor, true, false, batch.Tensor);
+        MatrixProduct.Multiply(Path(path).Kernels.Products, pool, left.Tensor, false, right.Tensor, true, false, batch.Tensor);
         foreach ((int first, int count) in new[] { (0, 1), (46, 1), (5, 2), (11, 7), (3, 20) })
         {
             using HostMatrix alone = new(count, n);
-            MatrixProduct.Multiply(Path(path), pool, left.Tensor.SliceRows(first, count), false, right.Tensor, true, false, alone.Tensor);
+            MatrixProduct.Multiply(Path(path).Kernels.Products, pool, left.Tensor.SliceRows(first, count), false, right.Tensor, true, false, alone.Tensor);
             Assert.Equal(batch.Bits().AsSpan(first * n, count * n).ToArray(), alone.Bits());
         }
     }
@@ -119,10 +119,10 @@ public class MatrixProductTests
         using HostMatrix destination = new(300, 96);
         for (int warm = 0; warm < 3; warm++)
         {
-            MatrixProduct.Multiply(pool, left.Tensor, false, right.Tensor, true, false, destination.Tensor);
+            MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, left.Tensor, false, right.Tensor, true, false, destination.Tensor);
         }
 
-        Assert.Equal(0, Allocations.Fewest(() => MatrixProduct.Multiply(pool, left.Tensor, false, right.Tensor, true, false, destination.Tensor)));
+        Assert.Equal(0, Allocations.Fewest(() => MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, left.Tensor, false, right.Tensor, true, false, destination.Tensor)));
     }
 
     [Fact]
@@ -133,14 +133,14 @@ public class MatrixProductTests
         using HostMatrix right = HostMatrix.Random(2, 5, 4);
         using HostMatrix destination = HostMatrix.Random(3, 3, 5);
         using HostMatrix before = destination.Clone();
-        MatrixProduct.Multiply(pool, left.Tensor.SliceRows(0, 0), false, right.Tensor, true, false, destination.Tensor.SliceRows(0, 0));
+        MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, left.Tensor.SliceRows(0, 0), false, right.Tensor, true, false, destination.Tensor.SliceRows(0, 0));
         Assert.Equal(before.Bits(), destination.Bits());
 
         Tensor noDepth = left.Tensor with { Columns = 0 };
         Tensor noDepthRight = right.Tensor with { Columns = 0 };
-        MatrixProduct.Multiply(pool, noDepth, false, noDepthRight, true, true, destination.Tensor);
+        MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, noDepth, false, noDepthRight, true, true, destination.Tensor);
         Assert.Equal(before.Bits(), destination.Bits());
-        MatrixProduct.Multiply(pool, noDepth, false, noDepthRight, true, false, destination.Tensor);
+        MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, noDepth, false, noDepthRight, true, false, destination.Tensor);
         Assert.All(destination.Bits(), b => Assert.Equal(0, b));
     }
 
@@ -152,10 +152,10 @@ public class MatrixProductTests
         using HostMatrix b = HostMatrix.Random(2, 5, 4);
         using HostMatrix c = new(3, 5);
         using HostMatrix half = new(3, 4, DType.BFloat16);
-        ArgumentException shapes = Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(pool, a.Tensor, false, b.Tensor, false, false, c.Tensor));
+        ArgumentException shapes = Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, a.Tensor, false, b.Tensor, false, false, c.Tensor));
         Assert.Contains("[5, 4]", shapes.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(pool, half.Tensor, false, b.Tensor, true, false, c.Tensor));
-        Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(pool, a.Tensor, false, b.Tensor, true, false, c.Tensor with { Rows = 2 }));
+        Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, half.Tensor, false, b.Tensor, true, false, c.Tensor));
+        Assert.Throws<ArgumentException>(() => MatrixProduct.Multiply(SimdPaths.Current.Kernels.Products, pool, a.Tensor, false, b.Tensor, true, false, c.Tensor with { Rows = 2 }));
     }
 
     public static TheoryData<string> PathNames() => [.. SimdPaths.All.Select(p => p.Name)];

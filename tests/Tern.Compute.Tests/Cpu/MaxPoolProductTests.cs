@@ -48,7 +48,7 @@ public class MaxPoolProductTests
             using Case c = new(vocabulary, depth, DType.Float32, biased: true);
             c.Forward(path, pool);
             using HostMatrix logits = new(c.Hidden.Tensor.Rows, vocabulary);
-            MatrixProduct.Multiply(SimdPaths.Available[0], pool, c.Hidden.Tensor, false, c.Weight.Tensor, true, false, logits.Tensor);
+            MatrixProduct.Multiply(SimdPaths.Available[0].Kernels.Products, pool, c.Hidden.Tensor, false, c.Weight.Tensor, true, false, logits.Tensor);
             for (int b = 0; b < Lengths.Length; b++)
             {
                 for (int v = 0; v < vocabulary; v++)
@@ -131,7 +131,7 @@ public class MaxPoolProductTests
             using HostMatrix starts = HostMatrix.Integers(start, start + Lengths[b]);
             using HostMatrix maxima = new(1, 300);
             using HostMatrix argMax = new(1, 300, DType.Int32);
-            MaxPoolProduct.Forward(MatrixProductTests.Path(path), pool, c.Hidden.Tensor, c.Weight.Tensor, c.Bias.Tensor, starts.Tensor, Case.Scale, maxima.Tensor, argMax.Tensor);
+            MaxPoolProduct.Forward(MatrixProductTests.Path(path).Kernels.Products, pool, c.Hidden.Tensor, c.Weight.Tensor, c.Bias.Tensor, starts.Tensor, Case.Scale, maxima.Tensor, argMax.Tensor);
             Assert.Equal(c.Maxima.Bits().AsSpan(b * 300, 300).ToArray(), maxima.Bits());
             Assert.Equal(c.ArgMax.Bits().AsSpan(b * 300, 300).ToArray(), argMax.Bits());
         }
@@ -235,7 +235,7 @@ public class MaxPoolProductTests
 
         void Round()
         {
-            MaxPoolProduct.Forward(path, pool, c.Hidden.Tensor, c.Weight.Tensor, c.Bias.Tensor, c.Starts.Tensor, Case.Scale, c.Maxima.Tensor, c.ArgMax.Tensor);
+            MaxPoolProduct.Forward(path.Kernels.Products, pool, c.Hidden.Tensor, c.Weight.Tensor, c.Bias.Tensor, c.Starts.Tensor, Case.Scale, c.Maxima.Tensor, c.ArgMax.Tensor);
             MaxPoolProduct.Backward(path, pool, dMaxima.Tensor, c.ArgMax.Tensor, c.Hidden.Tensor, c.Weight.Tensor, Case.Scale, dHidden.Tensor, dWeight.Tensor, default);
         }
     }
@@ -246,7 +246,7 @@ public class MaxPoolProductTests
         using WorkerPool pool = new(1);
         using Case c = new(30, 4, DType.Float32, biased: true);
         using HostMatrix backwards = HostMatrix.Integers([.. Enumerable.Range(0, Lengths.Length + 1).Select(i => i == 3 ? 1000 : i)]);
-        void Forward(Tensor weight, Tensor starts, float scale) => MaxPoolProduct.Forward(pool, c.Hidden.Tensor, weight, c.Bias.Tensor, starts, scale, c.Maxima.Tensor, c.ArgMax.Tensor);
+        void Forward(Tensor weight, Tensor starts, float scale) => MaxPoolProduct.Forward(SimdPaths.Current.Kernels.Products, pool, c.Hidden.Tensor, weight, c.Bias.Tensor, starts, scale, c.Maxima.Tensor, c.ArgMax.Tensor);
         Assert.Contains("sequence start 3 is 1000", Assert.Throws<ArgumentException>(() => Forward(c.Weight.Tensor, backwards.Tensor, 1)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => Forward(c.Weight.Tensor, c.Starts.Tensor, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => Forward(c.Weight.Tensor, c.Starts.Tensor, float.NaN));
@@ -299,7 +299,7 @@ public class MaxPoolProductTests
         public HostMatrix ArgMax { get; }
 
         public void Forward(string path, WorkerPool pool) =>
-            MaxPoolProduct.Forward(MatrixProductTests.Path(path), pool, Hidden.Tensor, Weight.Tensor, _biased ? Bias.Tensor : default, Starts.Tensor, Scale, Maxima.Tensor, ArgMax.Tensor);
+            MaxPoolProduct.Forward(MatrixProductTests.Path(path).Kernels.Products, pool, Hidden.Tensor, Weight.Tensor, _biased ? Bias.Tensor : default, Starts.Tensor, Scale, Maxima.Tensor, ArgMax.Tensor);
 
         /// <summary>A gradient with about that share of entries other than zero.</summary>
         public HostMatrix SparseGradient(double density)
