@@ -5,7 +5,7 @@ namespace Tern.Compute;
 /// <summary>The backends that can run on this machine, best last; product, tests and benches enumerate this list.</summary>
 public static class Backends
 {
-    private static readonly List<BackendFactory> Registered = [new("cpu", static threads => new CpuBackend(threads))];
+    private static readonly List<BackendFactory> Registered = [new("cpu", static (threads, precision) => new CpuBackend(threads, precision))];
 
     /// <summary>All registered factories, in order of registration.</summary>
     public static IReadOnlyList<BackendFactory> Available => Registered;
@@ -15,13 +15,14 @@ public static class Backends
 
     /// <summary>Creates the backend of that name with that many threads (0: all processors).</summary>
     /// <exception cref="ArgumentException">No backend of that name is available; the message lists those that are.</exception>
-    public static IBackend Create(string name = "cpu", int threads = 0)
+    /// <exception cref="NotSupportedException">The machine has no products of that precision; the message says why.</exception>
+    public static IBackend Create(string name = "cpu", int threads = 0, ProductPrecision precision = ProductPrecision.Float32)
     {
         foreach (BackendFactory factory in Registered)
         {
             if (factory.Name == name)
             {
-                return factory.Create(threads);
+                return factory.Create(threads, precision);
             }
         }
 
@@ -30,4 +31,4 @@ public static class Backends
 }
 
 /// <summary>How to make one backend. <paramref name="Create"/> takes a thread count, 0 for all processors.</summary>
-public sealed record BackendFactory(string Name, Func<int, IBackend> Create);
+public sealed record BackendFactory(string Name, Func<int, ProductPrecision, IBackend> Create);

@@ -16,6 +16,9 @@ public interface IBackend : IDisposable
     /// <summary>The name it is chosen by, such as <c>cpu</c>.</summary>
     string Name { get; }
 
+    /// <summary>How projections and the sparse head multiply; every other operation is Float32.</summary>
+    ProductPrecision Precision { get; }
+
     // ---- memory -------------------------------------------------------------------------------------------------
 
     /// <summary>New memory for tensors of one element type; the caller disposes it.</summary>
@@ -41,10 +44,28 @@ public interface IBackend : IDisposable
     // ---- products ------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// destination = op(left) · op(right), or += when <paramref name="accumulate"/>; op transposes when asked.
-    /// Float32 accumulation in the order of the inner dimension. <paramref name="right"/> may be BFloat16.
+    /// destination = op(left) · op(right), or += when <paramref name="accumulate"/>; op transposes when asked. Always
+    /// Float32, in the order of the inner dimension. <paramref name="right"/> may be BFloat16.
     /// </summary>
     void MatMul(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination);
+
+    /// <summary>Lays a frozen weight [out, in] out for the operations that take a <see cref="ProjectionWeight"/>; their results have the same bits with and without it, Int8 excepted.</summary>
+    PreparedWeight Prepare(Tensor weight);
+
+    /// <summary>
+    /// destination = start + input · weightᵀ. input [T, in]; weight [out, in]; start [T, out], empty for zero, may be the
+    /// destination: the residual addition and the projection before it.
+    /// </summary>
+    void ProjectForward(Tensor input, ProjectionWeight weight, Tensor start, Tensor destination);
+
+    /// <summary>dInput = dOutput · weight, or += when asked; dWeight += dOutputᵀ · input unless it is empty (frozen).</summary>
+    void ProjectBackward(Tensor dOutput, Tensor input, Tensor weight, bool accumulate, Tensor dInput, Tensor accumulateDWeight);
+
+    /// <summary>
+    /// With g = input · gateᵀ and u = input · upᵀ: activated = g · σ(g) · u, all [T, I]. gateOutput and upOutput get g and u
+    /// for the backward (<see cref="SwiGluBackward"/>, then <see cref="ProjectBackward"/>), or are both empty.
+    /// </summary>
+    void GatedProjectForward(Tensor input, ProjectionWeight gate, ProjectionWeight up, Tensor gateOutput, Tensor upOutput, Tensor activated);
 
     /// <summary>
     /// The sparse head: for each sequence b and vocabulary entry v, maxima[b, v] = max over rows i of b of
@@ -52,7 +73,7 @@ public interface IBackend : IDisposable
     /// hidden [T, H]; weight [V, H], Float32 or BFloat16; bias [1, V] or empty; maxima [B, V]; argMax Int32 [B, V].
     /// Never writes [T, V]. An empty sequence has maxima −∞ and argMax −1.
     /// </summary>
-    void MaxPoolProductForward(Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax);
+    void MaxPoolProductForward(Tensor hidden, ProjectionWeight weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax);
 
     /// <summary>
     /// With g = dMaxima[b, v] and i = argMax[b, v]: dHidden[i] += scale · g · weight[v], dWeight[v] += scale · g · hidden[i],

@@ -49,8 +49,8 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
     /// <summary>[T, I]</summary>
     public Tensor Activated { get; private set; }
 
-    /// <summary>Shapes everything for a batch of that many tokens.</summary>
-    public void Shape(int tokenCount)
+    /// <summary>Shapes everything for a batch of that many tokens; gate and up are only kept for a backward, otherwise empty.</summary>
+    public void Shape(int tokenCount, bool keepForBackward)
     {
         int hidden = config.HiddenSize;
         int queries = config.HeadCount * config.HeadSize;
@@ -67,9 +67,9 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
         Middle = Take(tokenCount, hidden);
         FeedForwardInverseRms = Take(1, tokenCount);
         FeedForwardNormed = Take(tokenCount, hidden);
-        Gate = Take(tokenCount, config.IntermediateSize);
-        Up = Take(tokenCount, config.IntermediateSize);
         Activated = Take(tokenCount, config.IntermediateSize);
+        Gate = keepForBackward ? Take(tokenCount, config.IntermediateSize) : default;
+        Up = keepForBackward ? Take(tokenCount, config.IntermediateSize) : default;
 
         Tensor Take(int rows, int columns) => _memories[next++].Shape(rows, columns);
     }

@@ -19,7 +19,6 @@ public sealed class LlamaModel : IDisposable
     private readonly TensorMemory _residualMemory;
     private readonly TensorMemory _finalInverseRmsMemory;
     private readonly TensorMemory _hiddenMemory;
-    private readonly TensorMemory _deltaMemory;
     private readonly TensorMemory _logitsMemory;
     private readonly TensorMemory _dResidualMemory;
     private readonly TensorMemory _dNormedMemory;
@@ -49,7 +48,6 @@ public sealed class LlamaModel : IDisposable
         _residualMemory = Own();
         _finalInverseRmsMemory = Own();
         _hiddenMemory = Own();
-        _deltaMemory = Own();
         _logitsMemory = Own();
         _dResidualMemory = Own();
         _dNormedMemory = Own();
@@ -81,6 +79,11 @@ public sealed class LlamaModel : IDisposable
         _causal = causal;
         _kept = keepForBackward;
         _runLayerCount = BypassBlocks ? 0 : _config.LayerCount;
+        if (!Weights.IsTrainable)
+        {
+            Weights.PrepareBlocks();
+        }
+
         _rotations = _rotary.Get(longest);
         _tokens = _tokenMemory.Shape(1, tokens.Length);
         SequenceStarts = _startMemory.Shape(1, sequenceStarts.Length);
@@ -90,26 +93,18 @@ public sealed class LlamaModel : IDisposable
         Tensor output = _hiddenMemory.Shape(tokens.Length, hidden);
         _residual = _residualMemory.Shape(tokens.Length, hidden);
         _finalInverseRms = _finalInverseRmsMemory.Shape(1, tokens.Length);
-        Tensor delta = _deltaMemory.Shape(tokens.Length, hidden); // what the last half block adds to the stream
-        Tensor stream = _residual; // the residual stream
-        _backend.EmbeddingForward(Weights.Embedding.Value, _tokens, stream);
         for (int i = 0; i < _runLayerCount; i++)
         {
-            LayerActivations kept = Activations(keepForBackward ? i : 0);
-            kept.Shape(tokens.Length);
-            LayerForward(Weights.Layers[i], kept, stream, delta, isFirst: i == 0);
-            stream = kept.Middle;
+            Activations(i).Shape(tokens.Length, keepForBackward);
         }
 
-        if (_runLayerCount == 0)
+        _backend.EmbeddingForward(Weights.Embedding.Value, _tokens, StreamBefore(0));
+        for (int i = 0; i < _runLayerCount; i++)
         {
-            _backend.RmsNormForward(_residual, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _finalInverseRms, output);
-        }
-        else
-        {
-            _backend.AddRmsNormForward(stream, delta, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _residual, _finalInverseRms, output);
+            LayerForward(Weights.Layers[i], Activations(i), StreamBefore(i + 1));
         }
 
+        _backend.RmsNormForward(_residual, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _finalInverseRms, output);
         return output;
     }
 
@@ -144,7 +139,7 @@ public sealed class LlamaModel : IDisposable
     {
         Tensor hidden = Forward(tokens, sequenceStarts, causal, keepForBackward: false);
         Tensor logits = _logitsMemory.Shape(tokens.Length, _config.VocabularySize);
-        Project(hidden, Weights.OutputProjection, logits);
+        _backend.ProjectForward(hidden, Weights.OutputProjection.Operand, default, logits);
         return logits;
     }
 
@@ -156,33 +151,22 @@ public sealed class LlamaModel : IDisposable
         _owned.Clear();
     }
 
-    /// <summary>One block. On entry the stream lacks delta (but for the first block); on return delta is what it lacks again.</summary>
-    private void LayerForward(LlamaLayer layer, LayerActivations kept, Tensor stream, Tensor delta, bool isFirst)
+    /// <summary>One block: from the residual stream in <c>kept.Input</c> to that in <paramref name="output"/>, which without a backward may be the same memory.</summary>
+    private void LayerForward(LlamaLayer layer, LayerActivations kept, Tensor output)
     {
         float epsilon = _config.RmsNormEpsilon;
-        if (isFirst)
-        {
-            _backend.Copy(stream, kept.Input);
-            _backend.RmsNormForward(kept.Input, layer.AttentionNorm.Value, epsilon, kept.AttentionInverseRms, kept.AttentionNormed);
-        }
-        else
-        {
-            _backend.AddRmsNormForward(stream, delta, layer.AttentionNorm.Value, epsilon, kept.Input, kept.AttentionInverseRms, kept.AttentionNormed);
-        }
-
-        Project(kept.AttentionNormed, layer.Query, kept.Query);
-        Project(kept.AttentionNormed, layer.Key, kept.Key);
-        Project(kept.AttentionNormed, layer.Value, kept.Value);
+        _backend.RmsNormForward(kept.Input, layer.AttentionNorm.Value, epsilon, kept.AttentionInverseRms, kept.AttentionNormed);
+        _backend.ProjectForward(kept.AttentionNormed, layer.Query.Operand, default, kept.Query);
+        _backend.ProjectForward(kept.AttentionNormed, layer.Key.Operand, default, kept.Key);
+        _backend.ProjectForward(kept.AttentionNormed, layer.Value.Operand, default, kept.Value);
         _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Query);
         _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Key);
         _backend.AttentionForward(kept.Query, kept.Key, kept.Value, SequenceStarts, _config.HeadCount, _config.KeyValueHeadCount, AttentionScale, _causal, kept.LogSumExp, kept.Attended);
-        Project(kept.Attended, layer.AttentionOutput, delta);
+        _backend.ProjectForward(kept.Attended, layer.AttentionOutput.Operand, kept.Input, kept.Middle);
 
-        _backend.AddRmsNormForward(kept.Input, delta, layer.FeedForwardNorm.Value, epsilon, kept.Middle, kept.FeedForwardInverseRms, kept.FeedForwardNormed);
-        Project(kept.FeedForwardNormed, layer.Gate, kept.Gate);
-        Project(kept.FeedForwardNormed, layer.Up, kept.Up);
-        _backend.SwiGluForward(kept.Gate, kept.Up, kept.Activated);
-        Project(kept.Activated, layer.Down, delta);
+        _backend.RmsNormForward(kept.Middle, layer.FeedForwardNorm.Value, epsilon, kept.FeedForwardInverseRms, kept.FeedForwardNormed);
+        _backend.GatedProjectForward(kept.FeedForwardNormed, layer.Gate.Operand, layer.Up.Operand, kept.Gate, kept.Up, kept.Activated);
+        _backend.ProjectForward(kept.Activated, layer.Down.Operand, kept.Middle, output);
     }
 
     /// <summary>The block in reverse. dStream [T, H] is the gradient after the block on entry and that before it on return.</summary>
@@ -214,27 +198,23 @@ public sealed class LlamaModel : IDisposable
         _backend.RmsNormBackward(dNormed, kept.Input, layer.AttentionNorm.Value, kept.AttentionInverseRms, dStream, layer.AttentionNorm.Gradient);
     }
 
-    /// <summary>destination [T, out] = input [T, in] · weight [out, in]ᵀ</summary>
-    private void Project(Tensor input, Parameter weight, Tensor destination) => _backend.MatMul(input, false, weight.Value, true, false, destination);
-
     /// <summary>dInput = dOutput · weight (or += ), weight's gradient += dOutputᵀ · input.</summary>
-    private void ProjectBackward(Tensor dOutput, Tensor input, Parameter weight, bool accumulate, Tensor dInput)
-    {
-        _backend.MatMul(dOutput, false, weight.Value, false, accumulate, dInput);
-        if (weight.IsTrainable)
-        {
-            _backend.MatMul(dOutput, true, input, false, true, weight.Gradient);
-        }
-    }
+    private void ProjectBackward(Tensor dOutput, Tensor input, Parameter weight, bool accumulate, Tensor dInput) =>
+        _backend.ProjectBackward(dOutput, input, weight.Value, accumulate, dInput, weight.Gradient);
 
+    /// <summary>Where the residual stream before a block is kept; behind the last block it is what the final norm reads.</summary>
+    private Tensor StreamBefore(int layer) => layer == _runLayerCount ? _residual : Activations(layer).Input;
+
+    /// <summary>Without a backward all blocks share one block's memory.</summary>
     private LayerActivations Activations(int layer)
     {
-        while (_layers.Count <= layer)
+        int index = _kept ? layer : 0;
+        while (_layers.Count <= index)
         {
             _layers.Add(new LayerActivations(_backend, _config));
         }
 
-        return _layers[layer];
+        return _layers[index];
     }
 
     private TensorMemory Own(DType dtype = DType.Float32)

@@ -15,14 +15,22 @@ namespace Tern.Model;
 public sealed class LlamaWeights : IDisposable
 {
     private readonly IBackend _backend;
-    private readonly List<IDisposable> _owned;
+    // Parameters from which on memory counts more than a query's first microseconds.
+    private const long LargeElementCount = 100_000_000;
 
-    internal LlamaWeights(IBackend backend, LlamaConfig config, IReadOnlyList<Parameter> parameters, List<IDisposable> owned)
+    private readonly List<IDisposable> _owned;
+    private readonly Action<Parameter>? _release;
+    private bool _preparedBlocks;
+
+    internal LlamaWeights(IBackend backend, LlamaConfig config, IReadOnlyList<Parameter> parameters, List<IDisposable> owned, Action<Parameter>? release = null)
     {
+        _release = release;
         _backend = backend;
         _owned = owned;
         Config = config;
         Parameters = parameters;
+        IsTrainable = parameters.Any(p => p.IsTrainable);
+        ElementCount = parameters.Sum(p => (long)p.Value.ElementCount);
         Dictionary<string, Parameter> byName = parameters.ToDictionary(p => p.Name, StringComparer.Ordinal);
         Embedding = byName["model.embed_tokens.weight"];
         FinalNorm = byName["model.norm.weight"];
@@ -51,10 +59,10 @@ public sealed class LlamaWeights : IDisposable
     public Parameter TermBias { get; }
 
     /// <summary>True when any weight has a gradient.</summary>
-    public bool IsTrainable => Parameters.Any(p => p.IsTrainable);
+    public bool IsTrainable { get; }
 
     /// <summary>Weights in all, each counted once.</summary>
-    public long ElementCount => Parameters.Sum(p => (long)p.Value.ElementCount);
+    public long ElementCount { get; }
 
     /// <summary>Reads config.json and the safetensors files of a Hugging Face directory.</summary>
     /// <exception cref="InvalidDataException">A file is damaged, or a tensor missing, of another shape or of an unsupported type.</exception>
@@ -125,6 +133,39 @@ public sealed class LlamaWeights : IDisposable
             {
                 _backend.Fill(0f, parameter.Gradient);
             }
+        }
+    }
+
+    /// <summary>
+    /// Lays the blocks' frozen projections out for their products, once: a query then does not pay for it. Not where this
+    /// would make a large checkpoint larger in memory: BFloat16 weights multiplied in Float32 stay as they are mapped.
+    /// </summary>
+    internal void PrepareBlocks()
+    {
+        if (_preparedBlocks)
+        {
+            return;
+        }
+
+        _preparedBlocks = true;
+        foreach (LlamaLayer layer in Layers)
+        {
+            foreach (Parameter parameter in (ReadOnlySpan<Parameter>)[layer.Query, layer.Key, layer.Value, layer.AttentionOutput, layer.Gate, layer.Up, layer.Down])
+            {
+                Prepare(parameter);
+            }
+        }
+    }
+
+    /// <summary>Lays one frozen projection out, if it is not and should be.</summary>
+    internal void Prepare(Parameter parameter)
+    {
+        bool grows = parameter.Value.DType == DType.BFloat16 && _backend.Precision == ProductPrecision.Float32;
+        if (parameter.Prepared is null && !(grows && ElementCount > LargeElementCount))
+        {
+            parameter.Prepared = _backend.Prepare(parameter.Value);
+            _owned.Add(parameter.Prepared);
+            _release?.Invoke(parameter);
         }
     }
 

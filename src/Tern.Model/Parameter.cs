@@ -26,6 +26,11 @@ public sealed class Parameter
 
     public Tensor Gradient { get; }
 
+    /// <summary>The weight as a projection takes it, prepared once <see cref="LlamaWeights"/> has done so.</summary>
+    internal ProjectionWeight Operand => new(Value, Prepared);
+
+    internal PreparedWeight? Prepared { get; set; }
+
     /// <summary>True when backward passes add to <see cref="Gradient"/>.</summary>
     public bool IsTrainable => !Gradient.IsEmpty;
 

@@ -36,7 +36,12 @@ internal sealed class SparseHead(IBackend backend, LlamaWeights weights, float s
         _hidden = hidden;
         _maxima = _maximaMemory.Shape(sequenceCount, Dimension);
         ArgMax = _argMaxMemory.Shape(sequenceCount, Dimension);
-        backend.MaxPoolProductForward(hidden, weights.OutputProjection.Value, weights.TermBias.Value, sequenceStarts, scale, _maxima, ArgMax);
+        if (!weights.IsTrainable)
+        {
+            weights.Prepare(weights.OutputProjection);
+        }
+
+        backend.MaxPoolProductForward(hidden, weights.OutputProjection.Operand, weights.TermBias.Value, sequenceStarts, scale, _maxima, ArgMax);
         Tensor representations = keepForBackward ? _representationMemory.Shape(sequenceCount, Dimension) : _maxima;
         backend.Log1pReluForward(_maxima, representations);
         return representations;

@@ -29,6 +29,21 @@ internal static class OperationCases
             Tensor left = Values(t, Tokens, Columns), right = Values(t, KeyColumns, Columns, 2);
             return new(t, [t.Unset(Tokens, KeyColumns)], (b, d) => b.MatMul(left, false, right, true, false, d[0]));
         },
+        [nameof(IBackend.ProjectForward)] = t =>
+        {
+            Tensor input = Values(t, Tokens, Columns), weight = Values(t, KeyColumns, Columns, 2), start = Values(t, Tokens, KeyColumns, 3);
+            return new(t, [t.Unset(Tokens, KeyColumns)], (b, d) => b.ProjectForward(input, weight, start, d[0]));
+        },
+        [nameof(IBackend.ProjectBackward)] = t =>
+        {
+            Tensor dOutput = Values(t, Tokens, KeyColumns), input = Values(t, Tokens, Columns, 2), weight = Values(t, KeyColumns, Columns, 3);
+            return new(t, [t.Unset(Tokens, Columns), Values(t, KeyColumns, Columns, 4)], (b, d) => b.ProjectBackward(dOutput, input, weight, false, d[0], d[1]));
+        },
+        [nameof(IBackend.GatedProjectForward)] = t =>
+        {
+            Tensor input = Values(t, Tokens, Columns), gate = Values(t, Vocabulary, Columns, 2), up = Values(t, Vocabulary, Columns, 3);
+            return new(t, [t.Unset(Tokens, Vocabulary)], (b, d) => b.GatedProjectForward(input, gate, up, default, default, d[0]));
+        },
         [nameof(IBackend.MaxPoolProductForward)] = t =>
         {
             Tensor hidden = Values(t, Tokens, Columns), weight = Values(t, Vocabulary, Columns, 2), bias = Values(t, 1, Vocabulary, 3), starts = SequenceStarts(t), argMax = t.Ints(new int[Sequences * Vocabulary], Sequences, Vocabulary);

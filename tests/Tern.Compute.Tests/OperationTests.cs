@@ -6,7 +6,7 @@ namespace Tern.Compute.Tests;
 /// <summary>What holds for every operation of a backend.</summary>
 public sealed class OperationTests
 {
-    private static readonly string[] NotComputing = [nameof(IBackend.Allocate), nameof(IBackend.Upload), nameof(IBackend.Download)];
+    private static readonly string[] NotComputing = [nameof(IBackend.Allocate), nameof(IBackend.Upload), nameof(IBackend.Download), nameof(IBackend.Prepare)];
 
     public static TheoryData<string, string> Cases()
     {

@@ -7,12 +7,28 @@ namespace Tern.Compute.Cpu;
 public sealed class CpuBackend : IBackend
 {
     private readonly WorkerPool _pool;
-    private readonly ProductKernels _products = SimdPaths.Current.Kernels.Products;
+    private readonly ProductKernels _float32 = SimdPaths.Current.Kernels.Products;
+    private readonly ProductKernels _projections;
+    private readonly ProductKernels _prepared;
 
     /// <summary>A backend with that many threads, the caller's included; 0 for one per processor.</summary>
-    public CpuBackend(int threadCount = 0) => _pool = new WorkerPool(threadCount);
+    /// <exception cref="NotSupportedException">This machine has no products of that precision; the message says why.</exception>
+    public CpuBackend(int threadCount = 0, ProductPrecision precision = ProductPrecision.Float32)
+    {
+        if (ProductPrecisions.WhyNot(precision) is { } reason)
+        {
+            throw new NotSupportedException($"{precision.ToName()} products: {reason}");
+        }
+
+        Precision = precision;
+        _projections = precision == ProductPrecision.BFloat16 ? ProductKernels.BFloat16 : _float32;
+        _prepared = precision == ProductPrecision.Int8 ? ProductKernels.Int8 : _projections;
+        _pool = new WorkerPool(threadCount);
+    }
 
     public string Name => "cpu";
+
+    public ProductPrecision Precision { get; }
 
     /// <summary>Threads that work inside an operation, the caller's included.</summary>
     public int ThreadCount => _pool.ThreadCount;
@@ -46,10 +62,27 @@ public sealed class CpuBackend : IBackend
     public void AddScaled(Tensor source, float scale, Tensor accumulateDestination) => Elements.AddScaled(_pool, source, scale, accumulateDestination);
 
     public void MatMul(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) =>
-        MatrixProduct.Multiply(_products, _pool, left, transposeLeft, right, transposeRight, accumulate, destination);
+        MatrixProduct.Multiply(_float32, _pool, left, transposeLeft, right, transposeRight, accumulate, destination);
 
-    public void MaxPoolProductForward(Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax) =>
-        MaxPoolProduct.Forward(_products, _pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
+    public PreparedWeight Prepare(Tensor weight) => MatrixProduct.Prepare(_prepared, _pool, weight);
+
+    public void ProjectForward(Tensor input, ProjectionWeight weight, Tensor start, Tensor destination) =>
+        MatrixProduct.Project(_projections, _pool, input, weight, start, destination);
+
+    public void ProjectBackward(Tensor dOutput, Tensor input, Tensor weight, bool accumulate, Tensor dInput, Tensor accumulateDWeight)
+    {
+        MatrixProduct.Multiply(_projections, _pool, dOutput, false, weight, false, accumulate, dInput);
+        if (!accumulateDWeight.IsEmpty)
+        {
+            MatrixProduct.Multiply(_projections, _pool, dOutput, true, input, false, true, accumulateDWeight);
+        }
+    }
+
+    public void GatedProjectForward(Tensor input, ProjectionWeight gate, ProjectionWeight up, Tensor gateOutput, Tensor upOutput, Tensor activated) =>
+        MatrixProduct.ProjectGated(_projections, _pool, input, gate, up, gateOutput, upOutput, activated);
+
+    public void MaxPoolProductForward(Tensor hidden, ProjectionWeight weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax) =>
+        MaxPoolProduct.Forward(_projections, _pool, hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
 
     public void MaxPoolProductBackward(Tensor dMaxima, Tensor argMax, Tensor hidden, Tensor weight, float scale, Tensor accumulateDHidden, Tensor accumulateDWeight, Tensor accumulateDBias) =>
         MaxPoolProduct.Backward(_pool, dMaxima, argMax, hidden, weight, scale, accumulateDHidden, accumulateDWeight, accumulateDBias);

@@ -23,46 +23,119 @@ internal static unsafe class MatrixProduct
         });
     }
 
+    /// <summary>See <see cref="IBackend.Prepare"/>.</summary>
+    public static CpuPreparedWeight Prepare(ProductKernels kernels, WorkerPool pool, Tensor weight)
+    {
+        if (weight.DType == DType.Int32 || !weight.IsHost)
+        {
+            throw new ArgumentException($"a weight is Float32 or BFloat16 in host memory, not {weight}", nameof(weight));
+        }
+
+        CpuPreparedWeight prepared = new(kernels, weight.Rows, weight.Columns);
+        PackPanels(pool, kernels, weight, true, CeilingDivide(weight.Rows, kernels.TileColumns), prepared.Panels);
+        return prepared;
+    }
+
+    /// <summary>See <see cref="IBackend.ProjectForward"/>; <paramref name="kernels"/> are for a weight that is not prepared.</summary>
+    public static void Project(ProductKernels kernels, WorkerPool pool, Tensor input, ProjectionWeight weight, Tensor start, Tensor destination)
+    {
+        RightOperand right = Operand(weight, ref kernels);
+        int inner = Validate(input, false, weight.Matrix, true, destination);
+        if (!start.IsEmpty)
+        {
+            Cpu.Operand.Check(start, destination.Rows, destination.Columns);
+        }
+
+        Run(kernels, pool, inner, destination.Columns, new MatrixProductPlan { Left = input, Right = right, Start = start, Destination = destination });
+    }
+
+    /// <summary>See <see cref="IBackend.GatedProjectForward"/>.</summary>
+    public static void ProjectGated(ProductKernels kernels, WorkerPool pool, Tensor input, ProjectionWeight gate, ProjectionWeight up, Tensor gateOutput, Tensor upOutput, Tensor activated)
+    {
+        ProductKernels upKernels = kernels;
+        RightOperand left = Operand(gate, ref kernels);
+        RightOperand right = Operand(up, ref upKernels);
+        if (kernels != upKernels)
+        {
+            throw new ArgumentException("gate and up must both be prepared, or neither", nameof(up));
+        }
+
+        int inner = Validate(input, false, gate.Matrix, true, activated);
+        Validate(input, false, up.Matrix, true, activated);
+        if (gateOutput.IsEmpty != upOutput.IsEmpty)
+        {
+            throw new ArgumentException("gateOutput and upOutput are kept both or not at all", nameof(upOutput));
+        }
+
+        if (!gateOutput.IsEmpty)
+        {
+            Cpu.Operand.Check(gateOutput, activated.Rows, activated.Columns);
+            Cpu.Operand.Check(upOutput, activated.Rows, activated.Columns);
+        }
+
+        Run(kernels, pool, inner, activated.Columns, new MatrixProductPlan { Left = input, Right = left, Up = right, Destination = gateOutput, UpDestination = upOutput, Activated = activated });
+    }
+
+    /// <summary>The weight as a right operand; a prepared one brings its own kernels.</summary>
+    internal static RightOperand Operand(ProjectionWeight weight, ref ProductKernels kernels)
+    {
+        RightOperand operand = new() { Matrix = weight.Matrix, Transpose = true };
+        if (weight.Prepared is { } prepared)
+        {
+            if (prepared is not CpuPreparedWeight own || own.Panels == null || own.Rows != weight.Matrix.Rows || own.Columns != weight.Matrix.Columns)
+            {
+                throw new ArgumentException($"the prepared form of {weight.Matrix} is disposed, of another shape or of another backend", nameof(weight));
+            }
+
+            operand.Panels = own.Panels;
+            kernels = own.Kernels;
+        }
+
+        return operand;
+    }
+
     private static void Run(ProductKernels kernels, WorkerPool pool, int inner, int columns, MatrixProductPlan plan)
     {
-        if (plan.Destination.ElementCount == 0)
+        if (plan.Rows == 0 || columns == 0)
         {
             return;
         }
 
         if (inner == 0)
         {
-            if (plan.Start.IsEmpty)
-            {
-                Clear(plan.Destination);
-            }
-
+            EmptySum(plan);
             return;
         }
 
         plan.Kernels = kernels;
         plan.Inner = inner;
-        plan.Cut(pool.ThreadCount, columns);
-        if (plan.SharesRight(columns) && plan.Right.Panels == null)
-        {
-            int panelCount = MatrixProductPlan.CeilingDivide(columns, kernels.TileColumns);
-            nint size = panelCount * kernels.PanelByteCount(inner);
-            using ScratchLease lease = pool.RentScratch();
-            plan.Right.Panels = (byte*)lease.Buffer.Floats(size / sizeof(float));
-            PackPanels(pool, kernels, plan.Right.Matrix, plan.Right.Transpose, panelCount, plan.Right.Panels);
-            RunTasks(pool, plan);
-        }
-        else
+        plan.Columns = columns;
+        plan.Cut(pool.ThreadCount);
+        if (plan.Right.Panels != null || !plan.PacksFirst)
         {
             RunTasks(pool, plan);
+            return;
         }
+
+        int panelCount = CeilingDivide(columns, kernels.TileColumns);
+        nint size = panelCount * kernels.PanelByteCount(inner);
+        using ScratchLease lease = pool.RentScratch();
+        plan.Right.Panels = (byte*)lease.Buffer.Floats((plan.IsGated ? 2 : 1) * size / sizeof(float));
+        PackPanels(pool, kernels, plan.Right.Matrix, plan.Right.Transpose, panelCount, plan.Right.Panels);
+        if (plan.IsGated)
+        {
+            plan.Up.Panels = plan.Right.Panels + size;
+            PackPanels(pool, kernels, plan.Up.Matrix, plan.Up.Transpose, panelCount, plan.Up.Panels);
+        }
+
+        RunTasks(pool, plan);
     }
 
     private static void PackPanels(WorkerPool pool, ProductKernels kernels, Tensor right, bool transpose, int panelCount, byte* panels)
     {
         const int PanelsPerTask = 4;
         pool.Run(
-            MatrixProductPlan.CeilingDivide(panelCount, PanelsPerTask),
+            CeilingDivide(panelCount, PanelsPerTask),
             (kernels, right, transpose, panelCount, Panels: (nint)panels),
             static (task, s) =>
             {
@@ -105,11 +178,29 @@ internal static unsafe class MatrixProduct
         return inner;
     }
 
-    private static void Clear(Tensor destination)
+    /// <summary>What a product over no inner elements gives: where the sums begin.</summary>
+    private static void EmptySum(in MatrixProductPlan plan)
     {
-        for (int i = 0; i < destination.Rows; i++)
+        foreach (Tensor destination in (ReadOnlySpan<Tensor>)[plan.Destination, plan.UpDestination, plan.Activated])
         {
-            destination.Row<float>(i).Clear();
+            if (destination.IsEmpty || destination == plan.Start)
+            {
+                continue;
+            }
+
+            for (int i = 0; i < destination.Rows; i++)
+            {
+                if (plan.Start.IsEmpty)
+                {
+                    destination.Row<float>(i).Clear();
+                }
+                else
+                {
+                    plan.Start.Row<float>(i).CopyTo(destination.Row<float>(i));
+                }
+            }
         }
     }
+
+    private static int CeilingDivide(int value, int divisor) => MatrixProductPlan.CeilingDivide(value, divisor);
 }

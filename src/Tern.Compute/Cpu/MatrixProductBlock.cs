@@ -13,14 +13,24 @@ internal static unsafe class MatrixProductBlock
     {
         int firstRow = task / plan.ColumnTaskCount * plan.TaskRows;
         int firstColumn = task % plan.ColumnTaskCount * plan.TaskColumns;
-        int rows = Math.Min(plan.TaskRows, plan.Destination.Rows - firstRow);
-        int columns = Math.Min(plan.TaskColumns, plan.Destination.Columns - firstColumn);
+        int rows = Math.Min(plan.TaskRows, plan.Rows - firstRow);
+        int columns = Math.Min(plan.TaskColumns, plan.Columns - firstColumn);
 
         nint leftSize = RoundUp(TKernel.LeftByteCount(plan.RowStep, plan.DepthStep));
         nint panelsSize = plan.TaskColumns / TKernel.TileColumns * TKernel.PanelByteCount(plan.DepthStep);
         int packedCount = (plan.Right.Panels == null ? 1 : 0) + (plan.IsGated && plan.Up.Panels == null ? 1 : 0);
-        byte* left = (byte*)scratch.Floats((leftSize + (packedCount * panelsSize)) / sizeof(float));
+        nint factorSize = plan.KeepsNoFactors ? (nint)plan.TaskRows * plan.TaskColumns * sizeof(float) : 0;
+        byte* left = (byte*)scratch.Floats((leftSize + (packedCount * panelsSize) + (2 * factorSize)) / sizeof(float));
         byte* packed = left + leftSize;
+
+        // The destination's element (0, 0), though a scratch holds only this task's block.
+        Sums destination = new(plan.Destination), up = new(plan.UpDestination);
+        if (plan.KeepsNoFactors)
+        {
+            nint origin = ((nint)firstRow * plan.TaskColumns) + firstColumn;
+            destination = new() { Address = (float*)(packed + (packedCount * panelsSize)) - origin, Pitch = plan.TaskColumns };
+            up = new() { Address = destination.Address + ((nint)plan.TaskRows * plan.TaskColumns), Pitch = plan.TaskColumns };
+        }
 
         for (int k = 0; k < plan.Inner; k += plan.DepthStep)
         {
@@ -29,13 +39,13 @@ internal static unsafe class MatrixProductBlock
             {
                 Span span = new() { Row = firstRow + row, Rows = Math.Min(plan.RowStep, rows - row), Column = firstColumn, Columns = columns, K = k, Depth = depth, PackRight = row == 0 };
                 TKernel.PackLeft(plan.Left, plan.TransposeLeft, span.Row, span.Rows, k, depth, left);
-                Multiply<TKernel>(plan, plan.Right, plan.Destination, span, left, packed);
+                Multiply<TKernel>(plan, plan.Right, destination, span, left, packed);
                 if (plan.IsGated)
                 {
-                    Multiply<TKernel>(plan, plan.Up, plan.UpDestination, span, left, packed + panelsSize);
+                    Multiply<TKernel>(plan, plan.Up, up, span, left, packed + panelsSize);
                     if (k + depth == plan.Inner)
                     {
-                        Activate(plan, span);
+                        Activate(plan.Activated, destination, up, span);
                     }
                 }
             }
@@ -43,13 +53,13 @@ internal static unsafe class MatrixProductBlock
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply<TKernel>(in MatrixProductPlan plan, in RightOperand right, Tensor destination, in Span span, byte* left, byte* packed)
+    private static void Multiply<TKernel>(in MatrixProductPlan plan, in RightOperand right, in Sums destination, in Span span, byte* left, byte* packed)
         where TKernel : IProductKernel
     {
         // Just before they are used; those of a plain right operand a few panels at a time, as each of its rows runs through them.
         int packColumns = right.Transpose ? TKernel.TileColumns : 4 * TKernel.TileColumns;
         nint panelSize = TKernel.PanelByteCount(span.Depth);
-        Tensor start = span.K > 0 ? destination : plan.Start;
+        Sums start = span.K > 0 ? destination : new Sums(plan.Start);
         for (int j = 0; j < span.Columns; j += TKernel.TileColumns)
         {
             int panelIndex = j / TKernel.TileColumns;
@@ -67,15 +77,15 @@ internal static unsafe class MatrixProductBlock
                 }
             }
 
-            float* to = destination.Floats(span.Row) + span.Column + j;
-            float* from = start.IsEmpty ? null : start.Floats(span.Row) + span.Column + j;
+            float* to = destination.At(span.Row, span.Column + j);
+            float* from = start.Address == null ? null : start.At(span.Row, span.Column + j);
             if (span.Columns - j >= TKernel.TileColumns)
             {
-                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.RowPitch, to, destination.RowPitch);
+                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.Pitch, to, destination.Pitch);
             }
             else
             {
-                MultiplyLastColumns<TKernel>(plan.TransposeLeft, span, span.Columns - j, left, panel, from, start.RowPitch, to, destination.RowPitch);
+                MultiplyLastColumns<TKernel>(plan.TransposeLeft, span, span.Columns - j, left, panel, from, start.Pitch, to, destination.Pitch);
             }
         }
     }
@@ -106,11 +116,11 @@ internal static unsafe class MatrixProductBlock
     }
 
     /// <summary>The gated product's activation, while gate and up are in the cache.</summary>
-    private static void Activate(in MatrixProductPlan plan, in Span span)
+    private static void Activate(Tensor activated, in Sums gate, in Sums up, in Span span)
     {
         for (int row = span.Row; row < span.Row + span.Rows; row++)
         {
-            SwiGlu.Forward(plan.Destination.Floats(row) + span.Column, plan.UpDestination.Floats(row) + span.Column, plan.Activated.Floats(row) + span.Column, span.Columns);
+            SwiGlu.Forward(gate.At(row, span.Column), up.At(row, span.Column), activated.Floats(row) + span.Column, span.Columns);
         }
     }
 
@@ -126,5 +136,14 @@ internal static unsafe class MatrixProductBlock
         public int K;
         public int Depth;
         public bool PackRight;
+    }
+
+    /// <summary>Where sums are kept: the address of element (0, 0) and the pitch.</summary>
+    private struct Sums(Tensor tensor)
+    {
+        public float* Address = (float*)tensor.Address;
+        public nint Pitch = tensor.RowPitch;
+
+        public readonly float* At(int row, int column) => Address + (row * Pitch) + column;
     }
 }

@@ -32,11 +32,12 @@ internal unsafe struct MatrixProductPlan
     public Tensor Start;
     public Tensor Destination;
 
-    /// <summary>Of a gated product: the second product, and silu(Destination) · UpDestination.</summary>
+    /// <summary>Of a gated product: the second product, and silu(Destination) · UpDestination. Both destinations may be empty.</summary>
     public Tensor UpDestination;
     public Tensor Activated;
 
     public int Inner;
+    public int Columns;
     public int DepthStep;
     public int RowStep;
     public int TaskRows;
@@ -50,12 +51,16 @@ internal unsafe struct MatrixProductPlan
 
     public readonly int TaskCount => RowTaskCount * ColumnTaskCount;
 
-    /// <summary>Whether packing the right operand once for all tasks is worth a round of its own.</summary>
-    public readonly bool SharesRight(int columns) => RowTaskCount > 1 && Inner <= 1024 && (long)Inner * columns <= 1 << 21;
+    /// <summary>A gated product that keeps neither factor: each task has one block of rows, whose sums stay in its scratch.</summary>
+    public readonly bool KeepsNoFactors => IsGated && Destination.IsEmpty;
 
-    public void Cut(int threadCount, int columns)
+    /// <summary>Whether packing the right operand once for all tasks is worth a round of its own.</summary>
+    public readonly bool PacksFirst => RowTaskCount > 1 && (KeepsNoFactors || (Inner <= 1024 && (long)Inner * Columns <= 1 << 21));
+
+    public void Cut(int threadCount)
     {
         int rows = Rows;
+        int columns = Columns;
         int tileRows = Kernels.TileRows;
         int tileColumns = Kernels.TileColumns;
 
@@ -76,6 +81,11 @@ internal unsafe struct MatrixProductPlan
         ColumnTaskCount = CeilingDivide(columns, TaskColumns);
         int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
         RowStep = RoundUp(CeilingDivide(TaskRows, CeilingDivide(TaskRows, maxRowStep)), tileRows);
+        if (KeepsNoFactors)
+        {
+            TaskRows = RowStep;
+            RowTaskCount = CeilingDivide(rows, TaskRows);
+        }
     }
 
     public static int CeilingDivide(int value, int divisor) => (value + divisor - 1) / divisor;

@@ -9,19 +9,20 @@ namespace Tern.Compute.Cpu;
 internal static unsafe partial class MaxPoolProduct
 {
     /// <summary>See <see cref="IBackend.MaxPoolProductForward"/>; scale must be positive, as it is applied after the maximum.</summary>
-    public static void Forward(ProductKernels kernels, WorkerPool pool, Tensor hidden, Tensor weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
+    public static void Forward(ProductKernels kernels, WorkerPool pool, Tensor hidden, ProjectionWeight weight, Tensor bias, Tensor sequenceStarts, float scale, Tensor maxima, Tensor argMax)
     {
-        ValidateForward(hidden, weight, bias, sequenceStarts, scale, maxima, argMax);
+        ValidateForward(hidden, weight.Matrix, bias, sequenceStarts, scale, maxima, argMax);
         if (maxima.ElementCount == 0)
         {
             return;
         }
 
+        RightOperand right = MatrixProduct.Operand(weight, ref kernels);
         MaxPoolProductPlan plan = new()
         {
             Kernels = kernels,
             Hidden = hidden,
-            Weight = new RightOperand { Matrix = weight, Transpose = true },
+            Weight = right,
             Bias = bias,
             Maxima = maxima,
             ArgMax = argMax,

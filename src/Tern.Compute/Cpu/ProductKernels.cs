@@ -5,6 +5,12 @@ namespace Tern.Compute.Cpu;
 /// <summary>The products of one precision on one width: one virtual call for a block of work, none inside it.</summary>
 internal abstract unsafe class ProductKernels
 {
+    /// <summary>Products of the native library, which works in vectors of 512 bits.</summary>
+    public static ProductKernels BFloat16 { get; } = new ProductKernels<BFloat16Kernel, FloatVector512>();
+
+    /// <inheritdoc cref="BFloat16"/>
+    public static ProductKernels Int8 { get; } = new ProductKernels<Int8Kernel, FloatVector512>();
+
     /// <inheritdoc cref="IProductKernel.TileRows"/>
     public abstract int TileRows { get; }
 

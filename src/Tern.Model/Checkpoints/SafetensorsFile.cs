@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Tern.Model.Checkpoints;
@@ -14,10 +15,11 @@ public sealed record SafetensorsEntry(string Name, string DType, IReadOnlyList<l
 /// A memory-mapped safetensors file. The whole header is checked when it is opened, so that every entry lies inside the
 /// file and none overlap. Addresses are valid until disposal. Safe for concurrent readers.
 /// </summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+public sealed unsafe partial class SafetensorsFile : IDisposable
 {
     private const long MaxHeaderByteCount = 100_000_000;
     private const int LengthByteCount = 8;
+    private const int DontNeed = 4; // MADV_DONTNEED
 
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -81,6 +83,21 @@ public sealed unsafe class SafetensorsFile : IDisposable
         return (nint)(_start + entry.Offset);
     }
 
+    /// <summary>Gives the pages of a tensor back to the system; the next access reads them again.</summary>
+    public void Release(SafetensorsEntry entry)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            nint page = Environment.SystemPageSize;
+            nint first = (Address(entry) + page - 1) / page * page;
+            nint end = (Address(entry) + (nint)entry.ByteCount) / page * page;
+            if (end > first)
+            {
+                _ = MemoryAdvise(first, (nuint)(end - first), DontNeed); // Advice: nothing is lost if it is not taken.
+            }
+        }
+    }
+
     public void Dispose()
     {
         if (!_disposed)
@@ -101,6 +118,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
         "I8" or "U8" or "BOOL" or "F8_E4M3" or "F8_E5M2" => 1,
         _ => 0,
     };
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int MemoryAdvise(nint address, nuint length, int advice);
 
     private Dictionary<string, SafetensorsEntry> ReadHeader(long length)
     {

@@ -27,12 +27,25 @@ internal static class WeightLoader
                 parameters.Add(new Parameter(layout.Name, value, trainable ? LlamaWeights.AllocateGradient(backend, layout, owned) : default, layout.IsVector));
             }
 
-            return new LlamaWeights(backend, config, parameters, owned);
+            return new LlamaWeights(backend, config, parameters, owned, onHost ? parameter => Release(checkpoint, parameter) : null);
         }
         catch
         {
             owned.ForEach(o => o.Dispose());
             throw;
+        }
+    }
+
+    /// <summary>A mapped weight that was laid out elsewhere is not read again soon: its pages need not stay in memory.</summary>
+    private static void Release(Checkpoint checkpoint, Parameter parameter)
+    {
+        if (checkpoint.Contains(parameter.Name))
+        {
+            (SafetensorsFile file, SafetensorsEntry entry) = checkpoint.Find(parameter.Name);
+            if (parameter.Value.Address == file.Address(entry))
+            {
+                file.Release(entry);
+            }
         }
     }
 

@@ -1,0 +1,183 @@
+#include "tern_cpu.h"
+#include "transpose16.h"
+
+#include <string.h>
+
+static inline __mmask16 low_lanes(int count) { return count >= 16 ? 0xFFFF : (__mmask16)((1u << count) - 1); }
+
+// Two vectors of floats as one of 32 bfloat16, in order.
+static inline __m512i round2(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
+
+// Unit j is (low[j], high[j]).
+static inline __m512i interleave(__m512 low, __m512 high) {
+    __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+    __m512i h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+    return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+}
+
+// Sixteen units (32 elements) of a row that runs along the inner dimension; beyond count they are zero.
+static inline __m512i load_units(const uint8_t* row, int element_size, int count) {
+    if (element_size == 2) {
+        __mmask32 mask = count >= 32 ? 0xFFFFFFFFu : (1u << count) - 1;
+        return _mm512_maskz_loadu_epi16(mask, row);
+    }
+
+    const float* floats = (const float*)row;
+    __m512 high = count > 16 ? _mm512_maskz_loadu_ps(low_lanes(count - 16), floats + 16) : _mm512_setzero_ps();
+    return round2(_mm512_maskz_loadu_ps(low_lanes(count), floats), high);
+}
+
+// Sixteen elements of a row that runs along the columns, widened.
+static inline __m512 load_columns(const uint8_t* row, int element_size, __mmask16 mask) {
+    if (element_size == 2) {
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row)), 16));
+    }
+
+    return _mm512_maskz_loadu_ps(mask, row);
+}
+
+void tern_bf16_pack_rows(const float* source, intptr_t pitch, int32_t rows, int32_t depth, uint8_t* destination, intptr_t destination_pitch) {
+    for (int32_t r = 0; r < rows; r++) {
+        const float* from = source + r * pitch;
+        uint8_t* to = destination + r * destination_pitch;
+        int32_t k = 0;
+        for (; k + 32 <= depth; k += 32) {
+            _mm512_storeu_si512(to + 2 * k, round2(_mm512_loadu_ps(from + k), _mm512_loadu_ps(from + k + 16)));
+        }
+
+        if (k < depth) {
+            __mmask16 units = low_lanes((depth - k + 1) / 2);
+            _mm512_mask_storeu_epi32(to + 2 * k, units, load_units((const uint8_t*)(from + k), 4, depth - k));
+        }
+    }
+}
+
+void tern_bf16_pack_columns(const float* source, intptr_t pitch, int32_t columns, int32_t depth, uint8_t* destination) {
+    intptr_t units = (depth + 1) / 2;
+    for (intptr_t unit = 0; unit < units; unit++) {
+        const float* low = source + 2 * unit * pitch;
+        const float* high = low + pitch;
+        int whole = 2 * unit + 1 < depth;
+        uint8_t* to = destination + 64 * unit;
+        for (int32_t c = 0; c < columns; c += TERN_TILE_ROWS) {
+            __mmask16 mask = low_lanes(columns - c);
+            __m512 second = whole ? _mm512_maskz_loadu_ps(mask, high + c) : _mm512_setzero_ps();
+            _mm512_storeu_si512(to, interleave(_mm512_maskz_loadu_ps(mask, low + c), second));
+            to += 64 * units;
+        }
+    }
+}
+
+void tern_bf16_pack_panel(const void* source, int32_t element_size, intptr_t pitch, int32_t transposed, int32_t columns, int32_t depth, uint8_t* destination) {
+    const uint8_t* from = source;
+    pitch *= element_size;
+    if (!transposed) {
+        for (int32_t k = 0; k < depth; k += 2) {
+            const uint8_t* row = from + k * pitch;
+            for (int32_t c = 0; c < TERN_TILE_COLUMNS; c += 16) {
+                __mmask16 mask = columns > c ? low_lanes(columns - c) : 0;
+                __m512 second = k + 1 < depth ? load_columns(row + pitch + c * element_size, element_size, mask) : _mm512_setzero_ps();
+                _mm512_storeu_si512(destination + 64 * k + 4 * c, interleave(load_columns(row + c * element_size, element_size, mask), second));
+            }
+        }
+
+        return;
+    }
+
+    for (int32_t k = 0; k < depth; k += 32) {
+        int32_t units = (depth - k + 1) / 2;
+        for (int32_t c = 0; c < TERN_TILE_COLUMNS; c += 16) {
+            __m512i block[16];
+            for (int32_t r = 0; r < 16; r++) {
+                int32_t column = c + r < columns ? c + r : columns - 1;
+                block[r] = load_units(from + column * pitch + k * element_size, element_size, depth - k);
+            }
+
+            tern_transpose16(block);
+            for (int32_t u = 0; u < 16 && u < units; u++) {
+                _mm512_storeu_si512(destination + 64 * (k + 2 * u) + 4 * c, block[u]);
+            }
+        }
+    }
+}
+
+// One tile; inlined with a constant number of rows, so that the sums are registers.
+static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t depth_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
+    __m512 sum[TERN_TILE_ROWS][2];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = start ? _mm512_loadu_ps(start + r * start_pitch) : _mm512_setzero_ps();
+        sum[r][1] = start ? _mm512_loadu_ps(start + r * start_pitch + 16) : _mm512_setzero_ps();
+        __builtin_prefetch(destination + (rows + r) * pitch);
+        __builtin_prefetch(destination + (rows + r) * pitch + 16);
+    }
+
+    const uint8_t* lower = left + 7 * row_step;
+    for (; units > 0; units--) {
+        __m512bh low = (__m512bh)_mm512_loadu_si512(panel);
+        __m512bh high = (__m512bh)_mm512_loadu_si512(panel + 64);
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            int32_t unit;
+            memcpy(&unit, r < 7 ? left + r * row_step : lower + (r - 7) * row_step, 4);
+            __m512bh x = (__m512bh)_mm512_set1_epi32(unit);
+            sum[r][0] = _mm512_dpbf16_ps(sum[r][0], x, low);
+            sum[r][1] = _mm512_dpbf16_ps(sum[r][1], x, high);
+        }
+
+        left += depth_step;
+        lower += depth_step;
+        panel += 128;
+    }
+
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        _mm512_storeu_ps(destination + r * pitch, sum[r][0]);
+        _mm512_storeu_ps(destination + r * pitch + 16, sum[r][1]);
+    }
+}
+
+void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
+    intptr_t units = (depth + 1) / 2;
+    for (; rows >= TERN_TILE_ROWS; rows -= TERN_TILE_ROWS) {
+        tile(TERN_TILE_ROWS, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch);
+        left += TERN_TILE_ROWS * row_step;
+        start = start ? start + TERN_TILE_ROWS * start_pitch : start;
+        destination += TERN_TILE_ROWS * pitch;
+    }
+
+#define EDGE(n)                                                                                            \
+    case n:                                                                                                \
+        tile(n, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch);         \
+        break
+    switch (rows) {
+        EDGE(1); EDGE(2); EDGE(3); EDGE(4); EDGE(5); EDGE(6); EDGE(7);
+        EDGE(8); EDGE(9); EDGE(10); EDGE(11); EDGE(12); EDGE(13);
+    }
+#undef EDGE
+}
+
+int64_t tern_bf16_peak(int64_t rounds) {
+    __m512 sum[16];
+    for (int i = 0; i < 16; i++) {
+        sum[i] = _mm512_set1_ps((float)i);
+    }
+
+    __m512bh x = (__m512bh)_mm512_set1_epi32(0x3C003C00), y = (__m512bh)_mm512_set1_epi32(0x3F003F00);
+    for (int64_t round = 0; round < rounds; round++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            sum[i] = _mm512_dpbf16_ps(sum[i], x, y);
+        }
+
+        __asm__ volatile("" : "+v"(x), "+v"(y));
+    }
+
+    for (int i = 1; i < 16; i++) {
+        sum[0] = _mm512_add_ps(sum[0], sum[i]);
+    }
+
+    volatile float sink = _mm512_reduce_add_ps(sum[0]);
+    (void)sink;
+    return rounds * 16 * 32;
+}

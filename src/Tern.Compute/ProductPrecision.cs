@@ -1,0 +1,48 @@
+using Tern.Compute.Cpu;
+
+namespace Tern.Compute;
+
+/// <summary>
+/// How a backend multiplies matrices. Sums are Float32 (Int8: exact integers, then Float32) and begin and end in Float32;
+/// everything but products is Float32 always. Each has one order of additions, whatever the batch and the threads.
+/// </summary>
+public enum ProductPrecision
+{
+    /// <summary>Both operands as they are.</summary>
+    Float32,
+
+    /// <summary>Both operands rounded to bfloat16 (8 significant bits).</summary>
+    BFloat16,
+
+    /// <summary>
+    /// Products with prepared weights, so encoding only: weights in 8 bits with a scale for each output, activations in 8
+    /// bits with a scale for each token. Other products are Float32.
+    /// </summary>
+    Int8,
+}
+
+/// <summary>The precisions that this machine has fast products for.</summary>
+public static class ProductPrecisions
+{
+    /// <summary>Float32 and, with the native library and a processor with AVX512_BF16 or AVX512_VNNI, the others.</summary>
+    public static IReadOnlyList<ProductPrecision> Available { get; } =
+        [.. Enum.GetValues<ProductPrecision>().Where(p => WhyNot(p) is null)];
+
+    /// <summary>Why a precision is not available, in words; null when it is.</summary>
+    public static string? WhyNot(ProductPrecision precision) => precision switch
+    {
+        ProductPrecision.Float32 => null,
+        _ when !NativeKernels.IsLoaded => "the native library tern_cpu is not there: './build.sh native' builds it",
+        ProductPrecision.BFloat16 when !NativeKernels.HasBFloat16 => "this processor has no AVX512_BF16",
+        ProductPrecision.Int8 when !NativeKernels.HasInt8 => "this processor has no AVX512_VNNI",
+        _ => null,
+    };
+
+    /// <summary>The name in options and files: f32, bf16 or int8.</summary>
+    public static string ToName(this ProductPrecision precision) => precision switch
+    {
+        ProductPrecision.BFloat16 => "bf16",
+        ProductPrecision.Int8 => "int8",
+        _ => "f32",
+    };
+}
