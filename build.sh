@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The project's verbs: demo, test, bench, pack. See README.md.
+# The project's verbs: demo, test, build, native, bench, pack. See README.md.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -17,14 +17,31 @@ restore() {
     dotnet restore "$1" --verbosity quiet || { sleep 5; dotnet restore "$1" --verbosity quiet; }
 }
 
+# The optional native products (bfloat16, int8). Without cmake and a C compiler everything else still works, and --quiet says nothing.
+build_native() {
+    if [ "$(uname -m)" != x86_64 ] || ! command -v cmake >/dev/null 2>&1 || ! command -v cc >/dev/null 2>&1; then
+        [ "${1:-}" = --quiet ] || { echo "build.sh native needs cmake and gcc or clang on x86-64 (Debian: apt-get install cmake gcc); without them products stay Float32" >&2; exit 3; }
+        return 0
+    fi
+    local log=artifacts/native/build.log
+    mkdir -p artifacts/native
+    if ! { cmake -S . -B artifacts/native -DCMAKE_BUILD_TYPE=Release && cmake --build artifacts/native; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        [ "${1:-}" = --quiet ] || exit 3
+        echo "build.sh: the native products did not build ($log); going on without them" >&2
+    fi
+}
+
 # The command is artifacts/bin/tern, a link to the program that the build leaves in its own folder.
 build_command() {
+    build_native --quiet
     restore src/Tern.Cli
     dotnet build src/Tern.Cli --configuration Release --no-restore --verbosity quiet --nologo -p:WarningLevel=0 -clp:ErrorsOnly
     ln -sfn Tern.Cli/release/Tern.Cli artifacts/bin/tern
 }
 
 run_tests() {
+    build_native --quiet
     restore Engine.sln
     dotnet build Engine.sln --configuration Release --no-restore --verbosity quiet --nologo -clp:ErrorsOnly
     ln -sfn Tern.Cli/release/Tern.Cli artifacts/bin/tern
@@ -62,13 +79,19 @@ test)
     need_sdk
     run_tests "$@"
     ;;
+native)
+    build_native
+    find artifacts/native/runtimes -type f
+    ;;
 bench)
     need_sdk
+    build_native --quiet
     restore bench/Tern.Benchmarks
     exec dotnet run --project bench/Tern.Benchmarks --configuration Release --no-restore -- "$@"
     ;;
 pack)
     need_sdk
+    build_native --quiet
     restore Engine.sln
     exec dotnet pack Engine.sln --configuration Release --no-restore --nologo --output artifacts/packages "$@"
     ;;
@@ -83,6 +106,7 @@ usage: ./build.sh VERB [arguments]
   demo    build, then run the demo: collection, training, index, search, report (passes arguments on: --minutes 30)
   test    build everything and run all tests; the last line is "N passed, N failed, N skipped"
   build   build the command line program artifacts/bin/tern
+  native  build the optional native products (bfloat16, int8) with cmake; the other verbs do so where they can
   bench   run the micro-benchmarks (arguments go to BenchmarkDotNet)
   pack    make the NuGet packages under artifacts/packages
 TEXT

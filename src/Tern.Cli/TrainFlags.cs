@@ -237,12 +237,11 @@ internal sealed class TrainFlags
     private static Dictionary<string, string> Refusals()
     {
         const string NoAdapters = "adapters are not offered: all weights are trained; leave it out";
-        const string NoOtherPrecision = "training computes in float32; leave it out";
         const string NoRecomputation = "activations are not recomputed; use a smaller --batch with --accumulation";
         var refusals = new Dictionary<string, string>
         {
-            ["--bf16"] = NoOtherPrecision,
-            ["--fp16"] = NoOtherPrecision,
+            ["--bf16"] = "give --precision bf16",
+            ["--fp16"] = "there are no products in fp16; give --precision bf16, or leave it out",
             ["--gradient-checkpointing"] = NoRecomputation,
             ["--grad-cache"] = NoRecomputation,
             ["--gc-q-chunk-size"] = NoRecomputation,

@@ -31,7 +31,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             ? TrainingInput.OfDirectory(data)
             : TrainingInput.OfFile(parsed.GetValue(flags.Train)!, parsed.GetValue(flags.Corpus)!);
         ModelOptions compute = flags.Compute.Read(parsed);
-        using IBackend backend = Backends.Create(compute.Backend, compute.Threads);
+        using IBackend backend = Backends.Create(compute.Backend, compute.Threads, compute.Precision ?? ProductPrecision.Float32);
         using TrainingStart start = resume
             ? TrainingStart.FromCheckpoint(backend, TrainingStart.LatestCheckpoint(output))
             : parsed.GetValue(flags.Model) is { } model ? TrainingStart.FromModel(backend, model, flags, parsed) : TrainingStart.FromNothing(backend, input.CorpusPath, flags, parsed);

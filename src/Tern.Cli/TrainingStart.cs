@@ -164,6 +164,7 @@ internal sealed class TrainingStart : IDisposable
         QueryTopTerms = parsed.GetValue(flags.QueryTopTerms) ?? contract.QueryTopTerms,
         DocumentTopTerms = parsed.GetValue(flags.DocumentTopTerms) ?? contract.DocumentTopTerms,
         Causal = contract.Causal || parsed.GetValue(flags.Causal),
+        Precision = flags.Compute.Read(parsed).Precision is ProductPrecision.BFloat16 ? ProductPrecision.BFloat16.ToName() : contract.Precision,
     };
 
     private static void Delete(string? directory)

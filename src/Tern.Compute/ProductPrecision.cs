@@ -38,6 +38,26 @@ public static class ProductPrecisions
         _ => null,
     };
 
+    /// <summary>The precision of a name: f32, bf16 or int8.</summary>
+    public static bool TryParse(string name, out ProductPrecision precision)
+    {
+        foreach (ProductPrecision value in Enum.GetValues<ProductPrecision>())
+        {
+            if (value.ToName() == name)
+            {
+                precision = value;
+                return true;
+            }
+        }
+
+        precision = default;
+        return false;
+    }
+
+    /// <summary>As <see cref="TryParse"/>, for a name that was checked.</summary>
+    public static ProductPrecision Parse(string name) =>
+        TryParse(name, out ProductPrecision precision) ? precision : throw new ArgumentException($"precision '{name}' is none of f32, bf16 and int8", nameof(name));
+
     /// <summary>The name in options and files: f32, bf16 or int8.</summary>
     public static string ToName(this ProductPrecision precision) => precision switch
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Tern.Compute;
 using Tern.Model.Checkpoints;
 
 namespace Tern.Model;
@@ -58,6 +59,12 @@ public sealed record RetrieverContract
 
     /// <summary>Keep only the heaviest terms of a document; 0 keeps all.</summary>
     public int DocumentTopTerms { get; init; }
+
+    /// <summary>
+    /// The coarsest products that the model may be encoded with unasked, where the machine has them: <c>f32</c>, <c>bf16</c> or
+    /// <c>int8</c>. A model trained in bfloat16 says bf16. Vectors then differ a little between machines.
+    /// </summary>
+    public string Precision { get; init; } = "f32";
 
     /// <summary>Hash of config and weights; an index stores it and refuses queries encoded by another model.</summary>
     public string Fingerprint { get; init; } = "";
@@ -126,6 +133,11 @@ public sealed record RetrieverContract
         if (!(LogitScale > 0) || !float.IsFinite(LogitScale))
         {
             throw new InvalidDataException(FormattableString.Invariant($"{source}: logit_scale {LogitScale} is not a number above 0"));
+        }
+
+        if (!ProductPrecisions.TryParse(Precision, out _))
+        {
+            throw new InvalidDataException($"{source}: precision '{Precision}' is none of f32, bf16 and int8");
         }
 
         if (MaxQueryTokens < 1 || MaxDocumentTokens < 1 || QueryTopTerms < 0 || DocumentTopTerms < 0)

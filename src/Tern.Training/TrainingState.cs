@@ -35,6 +35,9 @@ internal sealed record TrainingState
 
     public required string Backend { get; init; }
 
+    /// <summary>How products were calculated: losses depend on it.</summary>
+    public string Precision { get; init; } = "f32";
+
     /// <summary>Vector width of the CPU's kernels; for the record, as products give the same bits on every path.</summary>
     public required string SimdPath { get; init; }
 
@@ -49,6 +52,7 @@ internal sealed record TrainingState
         BatchCount = (long)step * options.AccumulationCount,
         TrainingSet = set.Fingerprint,
         Backend = backend.Name,
+        Precision = backend.Precision.ToName(),
         SimdPath = SimdPaths.Current.Name,
         ThreadCount = (backend as CpuBackend)?.ThreadCount ?? 0,
         Options = JsonSerializer.SerializeToNode(options, TrainingJsonContext.Default.TrainingOptions)!.AsObject(),
@@ -87,6 +91,7 @@ internal sealed record TrainingState
 
         Require("the training set", TrainingSet, current.TrainingSet, "give it the same examples, corpus and tokenizer");
         Require("the backend", Backend, current.Backend, "resume on the same backend");
+        Require("the precision of products", Precision, current.Precision, $"resume with --precision {Precision}");
 
         void Require(string what, string stored, string now, string advice)
         {

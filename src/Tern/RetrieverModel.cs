@@ -59,6 +59,9 @@ public sealed class RetrieverModel : IDisposable
 
     public RetrieverContract Contract => _network.Contract;
 
+    /// <summary>How its products are calculated.</summary>
+    public ProductPrecision Precision => _network.Backend.Precision;
+
     public LlamaConfig Config => _network.Weights.Config;
 
     /// <summary>Number of weights, a tied embedding counted once.</summary>
@@ -84,7 +87,7 @@ public sealed class RetrieverModel : IDisposable
         }
 
         Tokenizer tokenizer = Tokenizer.Load(directory);
-        IBackend backend = Backends.Create(options.Backend, options.Threads);
+        IBackend backend = Backends.Create(options.Backend, options.Threads, options.Precision ?? AllowedPrecision(directory));
         RetrieverNetwork? network = null;
         try
         {
@@ -97,6 +100,12 @@ public sealed class RetrieverModel : IDisposable
             backend.Dispose();
             throw;
         }
+    }
+
+    private static ProductPrecision AllowedPrecision(string directory)
+    {
+        ProductPrecision precision = ProductPrecisions.Parse(RetrieverContract.Load(directory).Precision);
+        return ProductPrecisions.WhyNot(precision) is null ? precision : ProductPrecision.Float32;
     }
 
     /// <summary>One sparse vector per text, in the order of the texts. Documents are composed by the caller: <see cref="ContractTokenization.Compose"/>.</summary>

@@ -132,6 +132,44 @@ public sealed class RetrieverNetworkTests
         static double Norm(float[] values) => Math.Sqrt(values.Sum(v => (double)v * v));
     }
 
+    public static TheoryData<ProductPrecision, RepresentationKind> PrecisionsAndHeads()
+    {
+        var data = new TheoryData<ProductPrecision, RepresentationKind>();
+        foreach (ProductPrecision precision in ProductPrecisions.Available)
+        {
+            data.Add(precision, RepresentationKind.Sparse);
+            data.Add(precision, RepresentationKind.Dense);
+        }
+
+        return data;
+    }
+
+    /// <summary>Frozen weights are laid out once, trainable ones are not: no difference, Int8 excepted, whose training is Float32.</summary>
+    [Theory]
+    [MemberData(nameof(PrecisionsAndHeads))]
+    public void InEveryPrecisionATextHasTheSameBitsAloneAndFrozen(ProductPrecision precision, RepresentationKind kind)
+    {
+        using IBackend backend = Backends.Create("cpu", 2, precision);
+        using RetrieverNetwork network = Golden(backend, kind, causal: false);
+        float[] batch = backend.Download(network.Forward(GoldenLlama.Tokens, GoldenLlama.SequenceStarts));
+        for (int b = 0; b + 1 < GoldenLlama.SequenceStarts.Length; b++)
+        {
+            int[] tokens = GoldenLlama.Tokens[GoldenLlama.SequenceStarts[b]..GoldenLlama.SequenceStarts[b + 1]];
+            Assert.Equal(batch[(b * network.Dimension)..((b + 1) * network.Dimension)], backend.Download(network.Forward(tokens, [0, tokens.Length])));
+        }
+
+        if (precision != ProductPrecision.Int8)
+        {
+            using RetrieverNetwork trainable = Golden(backend, kind, causal: false, trainable: true);
+            Assert.Equal(batch, backend.Download(trainable.Forward(GoldenLlama.Tokens, GoldenLlama.SequenceStarts, keepForBackward: true)));
+        }
+
+        float[] expected = GoldenLlama.Values($"bidirectional.{(kind == RepresentationKind.Sparse ? "sparse" : "dense")}");
+        double largest = expected.Max(Math.Abs);
+        double deviation = expected.Zip(batch, (e, a) => Math.Abs((double)e - a)).Max() / largest;
+        Assert.InRange(deviation, precision == ProductPrecision.Float32 ? 0 : 1e-6, GoldenVectors.ToleranceOf(precision));
+    }
+
     [Fact]
     public void GradientsAccumulateUntilTheyAreZeroed()
     {

@@ -36,7 +36,7 @@ internal static class TinyModels
         return new RetrieverNetwork(backend, LlamaWeights.Random(backend, Config, initialization, trainable: true), contract);
     }
 
-    public static CpuBackend Backend(int threads = 1) => new(threads);
+    public static CpuBackend Backend(int threads = 1, ProductPrecision precision = ProductPrecision.Float32) => new(threads, precision);
 
     /// <summary>Texts are numbers apart by blanks; a number is its token.</summary>
     public static TrainingSet Set(IEnumerable<TrainingExample> examples, IEnumerable<Document> documents) => TrainingSet.Create(

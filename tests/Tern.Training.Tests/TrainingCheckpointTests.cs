@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Tern.Compute;
 using Tern.Compute.Cpu;
 using Tern.Model;
 using Xunit;
@@ -59,6 +60,39 @@ public sealed class TrainingCheckpointTests : IDisposable
         Assert.Equal(RetrieverTrainerTests.Values(whole), RetrieverTrainerTests.Values(network));
         Assert.Equal(expected.History, TrainingHistory.Read(_directory.Path));
     }
+
+    /// <summary>In every precision that this machine trains in; another one is refused.</summary>
+    [Theory]
+    [MemberData(nameof(TrainingPrecisions))]
+    public void ARunIsResumedInItsPrecisionOnly(ProductPrecision precision)
+    {
+        using CpuBackend backend = TinyModels.Backend(1, precision), resumed = TinyModels.Backend(2, precision);
+        using RetrieverNetwork whole = TinyModels.Network(backend, RepresentationKind.Sparse);
+        using RetrieverTrainer wholeTrainer = new(backend, whole, _set, Options);
+        TrainingResult expected = wholeTrainer.Run();
+
+        using (RetrieverNetwork stopped = TinyModels.Network(backend, RepresentationKind.Sparse))
+        using (RetrieverTrainer stoppedTrainer = new(backend, stopped, _set, Options with { CheckpointDirectory = _directory.Path }))
+        {
+            using CancellationTokenSource cancel = new();
+            stoppedTrainer.Run(new Observer(p => (p.Current.Step == 9 ? cancel : null)?.Cancel()), cancel.Token);
+        }
+
+        using RetrieverNetwork network = TinyModels.Network(resumed, RepresentationKind.Sparse, seed: 99);
+        using RetrieverTrainer trainer = new(resumed, network, _set, Options with { CheckpointDirectory = _directory.Path });
+        trainer.Resume(_directory.Path);
+        Assert.Equal(expected.History, trainer.Run().History);
+
+        foreach (ProductPrecision other in ProductPrecisions.Available.Where(p => p != precision))
+        {
+            using CpuBackend otherBackend = TinyModels.Backend(1, other);
+            using RetrieverNetwork otherNetwork = TinyModels.Network(otherBackend, RepresentationKind.Sparse);
+            using RetrieverTrainer otherTrainer = new(otherBackend, otherNetwork, _set, Options);
+            Assert.Contains($"--precision {precision.ToName()}", Assert.Throws<InvalidDataException>(() => otherTrainer.Resume(_directory.Path)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    public static TheoryData<ProductPrecision> TrainingPrecisions() => [.. ProductPrecisions.Available.Where(p => p != ProductPrecision.Int8)];
 
     [Fact]
     public void ACheckpointIsACompleteModelDirectory()
