@@ -102,18 +102,21 @@ void tern_bf16_pack_panel(const void* source, int32_t element_size, intptr_t pit
 }
 
 // One tile; inlined with a constant number of rows, so that the sums are registers.
-static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t depth_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
+static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t depth_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after) {
     __m512 sum[TERN_TILE_ROWS][2];
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
         sum[r][0] = start ? _mm512_loadu_ps(start + r * start_pitch) : _mm512_setzero_ps();
         sum[r][1] = start ? _mm512_loadu_ps(start + r * start_pitch + 16) : _mm512_setzero_ps();
-        __builtin_prefetch(destination + (rows + r) * pitch);
-        __builtin_prefetch(destination + (rows + r) * pitch + 16);
     }
 
+    // The rows of the destination that comes next are asked for one by one, so that the requests do not queue.
+    intptr_t ahead = rows;
     const uint8_t* lower = left + 7 * row_step;
     for (; units > 0; units--) {
+        __builtin_prefetch(after, 1);
+        __builtin_prefetch(after + 16, 1);
+        after += --ahead > 0 ? pitch : 0;
         __m512bh low = (__m512bh)_mm512_loadu_si512(panel);
         __m512bh high = (__m512bh)_mm512_loadu_si512(panel + 64);
 #pragma GCC unroll 14
@@ -137,10 +140,10 @@ static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* 
     }
 }
 
-void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
+void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after) {
     intptr_t units = (depth + 1) / 2;
     for (; rows >= TERN_TILE_ROWS; rows -= TERN_TILE_ROWS) {
-        tile(TERN_TILE_ROWS, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch);
+        tile(TERN_TILE_ROWS, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, rows > TERN_TILE_ROWS ? destination + TERN_TILE_ROWS * pitch : after);
         left += TERN_TILE_ROWS * row_step;
         start = start ? start + TERN_TILE_ROWS * start_pitch : start;
         destination += TERN_TILE_ROWS * pitch;
@@ -148,7 +151,7 @@ void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_s
 
 #define EDGE(n)                                                                                            \
     case n:                                                                                                \
-        tile(n, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch);         \
+        tile(n, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, after);  \
         break
     switch (rows) {
         EDGE(1); EDGE(2); EDGE(3); EDGE(4); EDGE(5); EDGE(6); EDGE(7);

@@ -88,69 +88,78 @@ void tern_int8_pack_panel(const void* source, int32_t element_size, intptr_t pit
     }
 }
 
-// One tile; inlined with a constant number of rows, so that the sums are registers.
-static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
+// The integer sums of one tile; inlined with a constant number of rows, so that they are registers.
+static inline __attribute__((always_inline)) void add_up(int rows, const uint8_t* upper, intptr_t row_step, intptr_t units, const uint8_t* panel, int32_t* sums, const float* destination, intptr_t pitch) {
     __m512i sum[TERN_TILE_ROWS][2];
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
-        sum[r][0] = sum[r][1] = _mm512_setzero_si512();
-        __builtin_prefetch(destination + (rows + r) * pitch);
-        __builtin_prefetch(destination + (rows + r) * pitch + 16);
+        sum[r][0] = _mm512_setzero_si512();
+        sum[r][1] = _mm512_setzero_si512();
     }
 
-    const uint8_t* upper_bytes = left + ROW_HEADER;
-    const uint8_t* lower_bytes = upper_bytes + 7 * row_step;
+    // The destination is asked for row by row, to be there when the sums are.
+    intptr_t ahead = rows;
+    const uint8_t* lower = upper + 7 * row_step;
     for (; units > 0; units--) {
+        __builtin_prefetch(destination, 1);
+        __builtin_prefetch(destination + 16, 1);
+        destination += --ahead > 0 ? pitch : 0;
         __m512i low = _mm512_loadu_si512(panel);
         __m512i high = _mm512_loadu_si512(panel + 64);
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
             int32_t unit;
-            memcpy(&unit, r < 7 ? upper_bytes + r * row_step : lower_bytes + (r - 7) * row_step, 4);
+            memcpy(&unit, r < 7 ? upper + r * row_step : lower + (r - 7) * row_step, 4);
             __m512i x = _mm512_set1_epi32(unit);
             sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, low);
             sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, high);
         }
 
-        upper_bytes += 4;
-        lower_bytes += 4;
+        upper += 4;
+        lower += 4;
         panel += 128;
     }
 
-    __m512 scale_low = _mm512_loadu_ps(panel), scale_high = _mm512_loadu_ps(panel + 64);
-    __m512i correction_low = _mm512_loadu_si512(panel + 128), correction_high = _mm512_loadu_si512(panel + 192);
 #pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        _mm512_store_si512(sums + r * TERN_TILE_COLUMNS, sum[r][0]);
+        _mm512_store_si512(sums + r * TERN_TILE_COLUMNS + 16, sum[r][1]);
+    }
+}
+
+// destination = start + (sum - correction) * row's scale * column's scale. Apart from add_up, whose registers it would take.
+static __attribute__((noinline)) void dequantize(int rows, const int32_t* sums, const uint8_t* left, intptr_t row_step, const uint8_t* scales, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
     for (int r = 0; r < rows; r++) {
         float scale;
         memcpy(&scale, left + r * row_step, 4);
-        __m512 x = _mm512_set1_ps(scale);
-        __m512 first = start ? _mm512_loadu_ps(start + r * start_pitch) : _mm512_setzero_ps();
-        __m512 second = start ? _mm512_loadu_ps(start + r * start_pitch + 16) : _mm512_setzero_ps();
-        first = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum[r][0], correction_low)), _mm512_mul_ps(x, scale_low), first);
-        second = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum[r][1], correction_high)), _mm512_mul_ps(x, scale_high), second);
-        _mm512_storeu_ps(destination + r * pitch, first);
-        _mm512_storeu_ps(destination + r * pitch + 16, second);
+        for (int c = 0; c < TERN_TILE_COLUMNS; c += 16) {
+            __m512i sum = _mm512_sub_epi32(_mm512_load_si512(sums + r * TERN_TILE_COLUMNS + c), _mm512_loadu_si512(scales + 128 + 4 * c));
+            __m512 factor = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_loadu_ps(scales + 4 * c));
+            __m512 from = start ? _mm512_loadu_ps(start + r * start_pitch + c) : _mm512_setzero_ps();
+            _mm512_storeu_ps(destination + r * pitch + c, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, from));
+        }
     }
 }
 
 void tern_int8_multiply(const uint8_t* left, intptr_t row_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch) {
     intptr_t units = (depth + 3) / 4;
-    for (; rows >= TERN_TILE_ROWS; rows -= TERN_TILE_ROWS) {
-        tile(TERN_TILE_ROWS, left, row_step, units, panel, start, start_pitch, destination, pitch);
+    int32_t sums[TERN_TILE_ROWS * TERN_TILE_COLUMNS] __attribute__((aligned(64)));
+    for (int32_t row = 0; row < rows; row += TERN_TILE_ROWS) {
+        int32_t count = rows - row < TERN_TILE_ROWS ? rows - row : TERN_TILE_ROWS;
+#define ROWS(n)                                                                  \
+    case n:                                                                      \
+        add_up(n, left + ROW_HEADER, row_step, units, panel, sums, destination, pitch); \
+        break
+        switch (count) {
+            ROWS(1); ROWS(2); ROWS(3); ROWS(4); ROWS(5); ROWS(6); ROWS(7);
+            ROWS(8); ROWS(9); ROWS(10); ROWS(11); ROWS(12); ROWS(13); ROWS(14);
+        }
+#undef ROWS
+        dequantize(count, sums, left, row_step, panel + 128 * units, start, start_pitch, destination, pitch);
         left += TERN_TILE_ROWS * row_step;
         start = start ? start + TERN_TILE_ROWS * start_pitch : start;
         destination += TERN_TILE_ROWS * pitch;
     }
-
-#define EDGE(n)                                                                               \
-    case n:                                                                                   \
-        tile(n, left, row_step, units, panel, start, start_pitch, destination, pitch);        \
-        break
-    switch (rows) {
-        EDGE(1); EDGE(2); EDGE(3); EDGE(4); EDGE(5); EDGE(6); EDGE(7);
-        EDGE(8); EDGE(9); EDGE(10); EDGE(11); EDGE(12); EDGE(13);
-    }
-#undef EDGE
 }
 
 int64_t tern_int8_peak(int64_t rounds) {

@@ -35,7 +35,8 @@ TERN_EXPORT void tern_bf16_pack_columns(const float* source, intptr_t pitch, int
 TERN_EXPORT void tern_bf16_pack_panel(const void* source, int32_t element_size, intptr_t pitch, int32_t transposed, int32_t columns, int32_t depth, uint8_t* destination);
 
 // destination = start + left * panel, for any number of rows; row_step and depth_step count bytes between units of left.
-TERN_EXPORT void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch);
+// after is the destination of the call that follows: it is on its way to the cache meanwhile.
+TERN_EXPORT void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after);
 
 // ---- int8: one scale for each row of the left operand and each column of the right one, exact integer sums ------------
 

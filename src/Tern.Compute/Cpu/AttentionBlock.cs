@@ -42,7 +42,7 @@ internal static unsafe class AttentionBlock
                 CopyRows(s.Query, start + first, rows, head * size, size, s.Scale, queries, pitch);
                 for (int j = 0; j < visible; j += width)
                 {
-                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keys + ((nint)j * size), width, null, 0, scores + j, keyPitch);
+                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keys + ((nint)j * size), width, null, 0, scores + j, keyPitch, scores + j);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -54,7 +54,7 @@ internal static unsafe class AttentionBlock
 
                 for (int d = 0; d < size; d += width)
                 {
-                    RegisterTile.Run<TVector>(rows, visible, scores, keyPitch, 1, values + d, pitch, null, 0, sums + d, pitch);
+                    RegisterTile.Run<TVector>(rows, visible, scores, keyPitch, 1, values + d, pitch, null, 0, sums + d, pitch, sums + d);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -101,8 +101,8 @@ internal static unsafe class AttentionBlock
                 CopyRows(s.DOutput, start + first, rows, head * size, size, 1, dOutputs, pitch);
                 for (int j = 0; j < visible; j += width)
                 {
-                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keyPanels + ((nint)j * size), width, null, 0, scores + j, keyPitch);
-                    RegisterTile.Run<TVector>(rows, size, dOutputs, pitch, 1, valuePanels + ((nint)j * size), width, null, 0, dScores + j, keyPitch);
+                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keyPanels + ((nint)j * size), width, null, 0, scores + j, keyPitch, scores + j);
+                    RegisterTile.Run<TVector>(rows, size, dOutputs, pitch, 1, valuePanels + ((nint)j * size), width, null, 0, dScores + j, keyPitch, dScores + j);
                 }
 
                 for (int i = 0; i < rows; i++)
@@ -115,9 +115,9 @@ internal static unsafe class AttentionBlock
                 // The queries carry the scale already, so dKeys needs none; dQueries gets it when copied out.
                 for (int d = 0; d < size; d += width)
                 {
-                    RegisterTile.Run<TVector>(rows, visible, dScores, keyPitch, 1, keys + d, pitch, null, 0, dQueries + d, pitch);
-                    RegisterTile.Run<TVector>(visible, rows, dScores, 1, keyPitch, queries + d, pitch, dKeys + d, pitch, dKeys + d, pitch);
-                    RegisterTile.Run<TVector>(visible, rows, scores, 1, keyPitch, dOutputs + d, pitch, dValues + d, pitch, dValues + d, pitch);
+                    RegisterTile.Run<TVector>(rows, visible, dScores, keyPitch, 1, keys + d, pitch, null, 0, dQueries + d, pitch, dQueries + d);
+                    RegisterTile.Run<TVector>(visible, rows, dScores, 1, keyPitch, queries + d, pitch, dKeys + d, pitch, dKeys + d, pitch, dKeys + d);
+                    RegisterTile.Run<TVector>(visible, rows, scores, 1, keyPitch, dOutputs + d, pitch, dValues + d, pitch, dValues + d, pitch, dValues + d);
                 }
 
                 for (int i = 0; i < rows; i++)

@@ -45,11 +45,11 @@ internal readonly unsafe struct BFloat16Kernel : IProductKernel
         }
     }
 
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch)
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after)
     {
         if (!transposed)
         {
-            NativeKernels.MultiplyBFloat16(left + (row * RowPitch(depth)), RowPitch(depth), sizeof(int), rows, depth, panel, start, startPitch, destination, pitch);
+            NativeKernels.MultiplyBFloat16(left + (row * RowPitch(depth)), RowPitch(depth), sizeof(int), rows, depth, panel, start, startPitch, destination, pitch, after);
             return;
         }
 
@@ -57,7 +57,7 @@ internal readonly unsafe struct BFloat16Kernel : IProductKernel
         left += row / TileRows * group;
         for (int i = 0; i < rows; i += TileRows)
         {
-            NativeKernels.MultiplyBFloat16(left, sizeof(int), UnitGroup, Math.Min(TileRows, rows - i), depth, panel, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch);
+            NativeKernels.MultiplyBFloat16(left, sizeof(int), UnitGroup, Math.Min(TileRows, rows - i), depth, panel, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after);
             left += group;
         }
     }

@@ -44,7 +44,7 @@ internal readonly unsafe struct Int8Kernel : IProductKernel
         }
     }
 
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch) =>
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after) =>
         NativeKernels.MultiplyInt8(left + (row * RowPitch(depth)), RowPitch(depth), rows, depth, panel, start, startPitch, destination, pitch);
 
     // Whole vectors and the header: an odd number of cache lines, so that rows begin in different sets of the first cache.

@@ -81,7 +81,7 @@ internal static unsafe class MatrixProductBlock
             float* from = start.Address == null ? null : start.At(span.Row, span.Column + j);
             if (span.Columns - j >= TKernel.TileColumns)
             {
-                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.Pitch, to, destination.Pitch);
+                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.Pitch, to, destination.Pitch, j + TKernel.TileColumns < span.Columns ? to + TKernel.TileColumns : to);
             }
             else
             {
@@ -107,7 +107,7 @@ internal static unsafe class MatrixProductBlock
                 new ReadOnlySpan<float>(start + ((i + r) * startPitch), columns).CopyTo(new Span<float>(tile + (r * tileColumns), columns));
             }
 
-            TKernel.Multiply(left, i, count, transposed, span.Depth, panel, start == null ? null : tile, tileColumns, tile, tileColumns);
+            TKernel.Multiply(left, i, count, transposed, span.Depth, panel, start == null ? null : tile, tileColumns, tile, tileColumns, tile);
             for (int r = 0; r < count; r++)
             {
                 new ReadOnlySpan<float>(tile + (r * tileColumns), columns).CopyTo(new Span<float>(destination + ((i + r) * pitch), columns));

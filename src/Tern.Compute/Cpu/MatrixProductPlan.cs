@@ -15,7 +15,7 @@ internal unsafe struct RightOperand
 /// </summary>
 internal unsafe struct MatrixProductPlan
 {
-    private const int BlockBytes = 128 * 1024;
+    private const int BlockBytes = 192 * 1024;
     private const int MaxTaskColumns = 512;
     private const int TasksPerThread = 4;
 

@@ -27,7 +27,7 @@ internal static unsafe partial class NativeKernels
     public static partial void PackPanelBFloat16(void* source, int elementSize, nint pitch, int transposed, int columns, int depth, byte* destination);
 
     [LibraryImport(Library, EntryPoint = "tern_bf16_multiply")]
-    public static partial void MultiplyBFloat16(byte* left, nint rowStep, nint depthStep, int rows, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch);
+    public static partial void MultiplyBFloat16(byte* left, nint rowStep, nint depthStep, int rows, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after);
 
     [LibraryImport(Library, EntryPoint = "tern_int8_pack_rows")]
     public static partial void PackRowsInt8(float* source, nint pitch, int rows, int depth, byte* destination, nint destinationPitch);

@@ -35,8 +35,9 @@ internal unsafe interface IProductKernel
     /// <summary>
     /// destination = start + left · panel for <paramref name="rows"/> rows from the row <paramref name="row"/> of what <see cref="PackLeft"/>
     /// laid out; whole panels are written. <paramref name="start"/> is null for zero and may be the destination.
+    /// <paramref name="after"/> is the destination of the call that follows.
     /// </summary>
-    static abstract void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch);
+    static abstract void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after);
 }
 
 /// <summary>Float32 with one chain of fused multiply-adds for each element.</summary>
@@ -76,13 +77,13 @@ internal readonly unsafe struct Float32Kernel<TVector> : IProductKernel
         Packing.PackRight(right, transpose, column, count, k, depth, TileColumns, (float*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch)
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after)
     {
         float* first = (float*)left;
         if (!transposed)
         {
             nint rowPitch = RowPitch(depth);
-            RegisterTile.Run<TVector>(rows, depth, first + (row * rowPitch), rowPitch, 1, (float*)panel, TileColumns, start, startPitch, destination, pitch);
+            RegisterTile.Run<TVector>(rows, depth, first + (row * rowPitch), rowPitch, 1, (float*)panel, TileColumns, start, startPitch, destination, pitch, after);
             return;
         }
 
@@ -90,7 +91,7 @@ internal readonly unsafe struct Float32Kernel<TVector> : IProductKernel
         for (int i = 0; i < rows; i += TileRows)
         {
             int count = Math.Min(TileRows, rows - i);
-            RegisterTile.Run<TVector>(count, depth, first, 1, ColumnStep, (float*)panel, TileColumns, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch);
+            RegisterTile.Run<TVector>(count, depth, first, 1, ColumnStep, (float*)panel, TileColumns, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after);
             first += (nint)ColumnStep * depth;
         }
     }

@@ -20,20 +20,22 @@ internal static unsafe class RegisterTile
     /// <summary>
     /// destination[i, j] = start[i, j] + Σ over k of left[i · rowStep + k · depthStep] · right[k · rightPitch + j] for i below
     /// <paramref name="rows"/> (any number) and j below 2 · Count. <paramref name="start"/> is null for zero and may be the destination.
+    /// <paramref name="after"/> is the destination that will be wanted after this one: it is on its way to the cache meanwhile.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Run<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch)
+    public static void Run<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         for (; rows >= TVector.TileRows; rows -= TVector.TileRows)
         {
+            float* next = rows > TVector.TileRows ? destination + (TVector.TileRows * pitch) : after;
             if (TVector.TileRows == 14)
             {
-                Tile<TVector, Rows14>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows14>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next);
             }
             else
             {
-                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next);
             }
 
             left += TVector.TileRows * rowStep;
@@ -43,60 +45,60 @@ internal static unsafe class RegisterTile
 
         if (rows > 0)
         {
-            RunEdge<TVector>(rows, depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+            RunEdge<TVector>(rows, depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void RunEdge<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch)
+    private static void RunEdge<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         switch (rows)
         {
             case 1:
-                Tile<TVector, Rows1>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows1>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 2:
-                Tile<TVector, Rows2>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows2>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 3:
-                Tile<TVector, Rows3>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows3>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 4:
-                Tile<TVector, Rows4>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows4>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 5:
-                Tile<TVector, Rows5>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows5>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 6:
-                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 7:
-                Tile<TVector, Rows7>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows7>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 8:
-                Tile<TVector, Rows8>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows8>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 9:
-                Tile<TVector, Rows9>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows9>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 10:
-                Tile<TVector, Rows10>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows10>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 11:
-                Tile<TVector, Rows11>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows11>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             case 12:
-                Tile<TVector, Rows12>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows12>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
             default:
-                Tile<TVector, Rows13>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch);
+                Tile<TVector, Rows13>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
                 break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<TVector, TRows>(int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch)
+    private static void Tile<TVector, TRows>(int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
         where TVector : unmanaged, IFloatVector<TVector>
         where TRows : struct, IRowCount
     {
@@ -123,27 +125,43 @@ internal static unsafe class RegisterTile
         // Two bases and multiples of the step that fit an address's index keep fourteen row pointers in eight registers.
         float* lower = left + (7 * rowStep);
         nint step2 = 2 * rowStep, step3 = 3 * rowStep, step4 = 4 * rowStep, step5 = 5 * rowStep, step6 = 6 * rowStep;
-        for (; depth > 0; depth--)
+        // The rows of the destination that comes next are asked for one by one, so that the requests do not queue.
+        int part = Math.Min(depth, TRows.Count);
+        nint afterStep = pitch;
+        for (; part > 0; part = depth)
         {
-            TVector l = TVector.Load(right);
-            TVector r = TVector.Load(right + TVector.Count);
-            AddProduct<TVector, TRows>(0, left, l, r, ref c0);
-            AddProduct<TVector, TRows>(1, left + rowStep, l, r, ref c1);
-            AddProduct<TVector, TRows>(2, left + step2, l, r, ref c2);
-            AddProduct<TVector, TRows>(3, left + step3, l, r, ref c3);
-            AddProduct<TVector, TRows>(4, left + step4, l, r, ref c4);
-            AddProduct<TVector, TRows>(5, left + step5, l, r, ref c5);
-            AddProduct<TVector, TRows>(6, left + step6, l, r, ref c6);
-            AddProduct<TVector, TRows>(7, lower, l, r, ref c7);
-            AddProduct<TVector, TRows>(8, lower + rowStep, l, r, ref c8);
-            AddProduct<TVector, TRows>(9, lower + step2, l, r, ref c9);
-            AddProduct<TVector, TRows>(10, lower + step3, l, r, ref c10);
-            AddProduct<TVector, TRows>(11, lower + step4, l, r, ref c11);
-            AddProduct<TVector, TRows>(12, lower + step5, l, r, ref c12);
-            AddProduct<TVector, TRows>(13, lower + step6, l, r, ref c13);
-            left += depthStep;
-            lower += depthStep;
-            right += rightPitch;
+            depth -= part;
+            for (; part > 0; part--)
+            {
+                if (Sse.IsSupported)
+                {
+                    Sse.Prefetch0(after);
+                    Sse.Prefetch0(after + TVector.Count);
+                    after += afterStep;
+                }
+
+                TVector l = TVector.Load(right);
+                TVector r = TVector.Load(right + TVector.Count);
+                AddProduct<TVector, TRows>(0, left, l, r, ref c0);
+                AddProduct<TVector, TRows>(1, left + rowStep, l, r, ref c1);
+                AddProduct<TVector, TRows>(2, left + step2, l, r, ref c2);
+                AddProduct<TVector, TRows>(3, left + step3, l, r, ref c3);
+                AddProduct<TVector, TRows>(4, left + step4, l, r, ref c4);
+                AddProduct<TVector, TRows>(5, left + step5, l, r, ref c5);
+                AddProduct<TVector, TRows>(6, left + step6, l, r, ref c6);
+                AddProduct<TVector, TRows>(7, lower, l, r, ref c7);
+                AddProduct<TVector, TRows>(8, lower + rowStep, l, r, ref c8);
+                AddProduct<TVector, TRows>(9, lower + step2, l, r, ref c9);
+                AddProduct<TVector, TRows>(10, lower + step3, l, r, ref c10);
+                AddProduct<TVector, TRows>(11, lower + step4, l, r, ref c11);
+                AddProduct<TVector, TRows>(12, lower + step5, l, r, ref c12);
+                AddProduct<TVector, TRows>(13, lower + step6, l, r, ref c13);
+                left += depthStep;
+                lower += depthStep;
+                right += rightPitch;
+            }
+
+            afterStep = 0;
         }
 
         Store<TVector, TRows>(0, ref destination, pitch, c0);
@@ -171,13 +189,6 @@ internal static unsafe class RegisterTile
         {
             sum.Left = TVector.Load(source);
             sum.Right = TVector.Load(source + TVector.Count);
-            if (Sse.IsSupported)
-            {
-                // The tile below, which usually comes next.
-                Sse.Prefetch0(source + (TRows.Count * pitch));
-                Sse.Prefetch0(source + (TRows.Count * pitch) + TVector.Count);
-            }
-
             source += pitch;
         }
     }
