@@ -4,63 +4,60 @@ using System.Runtime.Intrinsics;
 namespace Tern.Compute.Cpu;
 
 /// <summary>
-/// Attention of one key/value head of one sequence. Its rows are copied into the thread's scratch, keys transposed in
-/// panels two vectors wide, and all products run there; scores exist for <see cref="RowStep"/> queries at a time, so
-/// memory grows with the sequence, not with its square.
+/// Attention of one key/value head of one sequence. Keys, transposed in panels two vectors wide, and values are copied
+/// into the thread's scratch once for all query heads that share them; scores exist for a block of queries at a time, so
+/// memory grows with the sequence, not with its square. What a query must not see is neither multiplied nor read.
 /// </summary>
 internal static unsafe class AttentionBlock
 {
-    // Eight register tiles: the scores of 512 keys and their gradients stay in a second-level cache.
-    private const int RowStep = 48;
+    /// <summary>A row's sum of exponentials adds column j in lane j mod 16, whatever the vector width.</summary>
+    private const int SumLanes = 16;
+
+    /// <summary>Queries of a block: whole register tiles, as many as keep their scores in half a second-level cache.</summary>
+    private const int MaxRows = 96, MinRows = 24, ScoreBudget = 96 * 1024;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward<TVector>(in AttentionPlan s, int task)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int b = task / s.KeyValueHeadCount, keyColumn = task % s.KeyValueHeadCount * s.HeadSize, size = s.HeadSize;
-        int start = s.SequenceStarts.Ints(0)[b], count = s.SequenceStarts.Ints(0)[b + 1] - start;
-        int width = 2 * TVector.Count, keyPitch = RoundUp(count, width), pitch = RoundUp(size, width), rowStep = Math.Min(RowStep, count);
-        float* keys = ThreadScratch.Task<float>(((nint)keyPitch * size) + ((nint)count * pitch) + ((nint)rowStep * (pitch + pitch + keyPitch)));
-        float* values = keys + ((nint)keyPitch * size); // [keys, D]; keys are [panels, D, width]
-        float* queries = values + ((nint)count * pitch); // [rows, D]
-        float* sums = queries + ((nint)rowStep * pitch); // [rows, D]
+        Shape<TVector> shape = new(s, task);
+        int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
+        float* keys = ThreadScratch.Task<float>(shape.PanelFloats + ((nint)count * pitch) + ((nint)rowStep * (pitch + keyPitch)));
+        float* values = keys + shape.PanelFloats; // [keys, D]; keys are [panels, D, width]
+        float* sums = values + ((nint)count * pitch); // [rows, D]
         float* scores = sums + ((nint)rowStep * pitch); // [rows, keys]
         if (count == 0)
         {
             return;
         }
 
-        float* maxima = stackalloc float[RowStep];
-        float* rowSums = stackalloc float[RowStep];
-        PackPanels(s.Key, start, count, keyColumn, size, width, keys);
-        CopyRows(s.Value, start, count, keyColumn, size, 1, values, pitch);
-        for (int head = keyColumn / size * s.GroupSize; head < ((keyColumn / size) + 1) * s.GroupSize; head++)
+        float* maxima = stackalloc float[MaxRows + VectorMath.Lanes];
+        float* factors = stackalloc float[MaxRows + VectorMath.Lanes];
+        PackPanels<TVector>(s.Key, shape, s.Scale, keys);
+        CopyRows<TVector>(s.Value, shape.Start, count, shape.KeyColumn, size, values, pitch);
+        bool inPlace = size == pitch;
+        for (int head = shape.FirstHead; head < shape.FirstHead + s.GroupSize; head++)
         {
             for (int first = 0; first < count; first += rowStep)
             {
-                int rows = Math.Min(rowStep, count - first), visible = s.Causal ? first + rows : count;
-                CopyRows(s.Query, start + first, rows, head * size, size, s.Scale, queries, pitch);
-                for (int j = 0; j < visible; j += width)
-                {
-                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keys + ((nint)j * size), width, null, 0, scores + j, keyPitch, scores + j);
-                }
-
+                int rows = Math.Min(rowStep, count - first), end = s.Causal ? first + rows : count, row = shape.Start + first;
+                ScorePanels<TVector>(s.Causal, first, rows, end, s.Query.Floats(row) + (head * size), s.Query.RowPitch, keys, shape, scores);
                 for (int i = 0; i < rows; i++)
                 {
-                    (maxima[i], rowSums[i]) = ExponentiateRow(scores + ((nint)i * keyPitch), s.Causal ? first + i + 1 : count, visible);
+                    (maxima[i], factors[i]) = ExponentiateRow<TVector>(scores + ((nint)i * keyPitch), s.Causal ? first + i + 1 : count, end);
                 }
 
-                Normalizers(maxima, rowSums, rows);
-
-                for (int d = 0; d < size; d += width)
-                {
-                    RegisterTile.Run<TVector>(rows, visible, scores, keyPitch, 1, values + d, pitch, null, 0, sums + d, pitch, sums + d);
-                }
-
+                Normalizers(maxima, factors, rows);
+                float* output = s.Output.Floats(row) + (head * size);
+                AttentionTile.Run<TVector>(s.Causal ? Triangle.Lower : Triangle.Full, rows, end, pitch, scores, keyPitch, 1, values, pitch, inPlace ? output : sums, inPlace ? s.Output.RowPitch : pitch, false, factors);
                 for (int i = 0; i < rows; i++)
                 {
-                    s.LogSumExp.Floats(start + first + i)[head] = maxima[i];
-                    ScaleRow(sums + ((nint)i * pitch), rowSums[i], s.Output.Floats(start + first + i) + (head * size), size);
+                    s.LogSumExp.Floats(row + i)[head] = maxima[i];
+                }
+
+                for (int i = 0; i < rows && !inPlace; i++)
+                {
+                    ScaleRow<TVector>(sums + ((nint)i * pitch), 1, output + ((nint)i * s.Output.RowPitch), size);
                 }
             }
         }
@@ -70,13 +67,12 @@ internal static unsafe class AttentionBlock
     public static void Backward<TVector>(in AttentionPlan s, int task)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int b = task / s.KeyValueHeadCount, keyColumn = task % s.KeyValueHeadCount * s.HeadSize, size = s.HeadSize;
-        int start = s.SequenceStarts.Ints(0)[b], count = s.SequenceStarts.Ints(0)[b + 1] - start;
-        int width = 2 * TVector.Count, keyPitch = RoundUp(count, width), pitch = RoundUp(size, width), rowStep = Math.Min(RowStep, count);
-        float* keyPanels = ThreadScratch.Task<float>((2 * (nint)keyPitch * size) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
-        float* valuePanels = keyPanels + ((nint)keyPitch * size); // as keyPanels: [panels, D, width]
-        float* keys = valuePanels + ((nint)keyPitch * size); // [keys, D]
-        float* dKeys = keys + ((nint)count * pitch); // [keys, D]
+        Shape<TVector> shape = new(s, task);
+        int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
+        float* keyPanels = ThreadScratch.Task<float>((2 * shape.PanelFloats) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
+        float* valuePanels = keyPanels + shape.PanelFloats; // as keyPanels: [panels, D, width]
+        float* keys = valuePanels + shape.PanelFloats; // [keys, D], times the scale as in their panels
+        float* dKeys = keys + ((nint)count * pitch); // [keys, D], lacking the scale
         float* dValues = dKeys + ((nint)count * pitch); // [keys, D]
         float* queries = dValues + ((nint)count * pitch); // [rows, D]
         float* dQueries = queries + ((nint)rowStep * pitch); // [rows, D]
@@ -88,49 +84,68 @@ internal static unsafe class AttentionBlock
             return;
         }
 
-        PackPanels(s.Key, start, count, keyColumn, size, width, keyPanels);
-        PackPanels(s.Value, start, count, keyColumn, size, width, valuePanels);
-        CopyRows(s.Key, start, count, keyColumn, size, 1, keys, pitch);
+        PackPanels<TVector>(s.Key, shape, s.Scale, keyPanels);
+        PackPanels<TVector>(s.Value, shape, 1, valuePanels);
+        CopyRows<TVector>(s.Key, shape.Start, count, shape.KeyColumn, size, keys, pitch, s.Scale);
         new Span<float>(dKeys, checked(2 * count * pitch)).Clear();
-        for (int head = keyColumn / size * s.GroupSize; head < ((keyColumn / size) + 1) * s.GroupSize; head++)
+        bool inPlace = size == pitch;
+        Triangle lower = s.Causal ? Triangle.Lower : Triangle.Full;
+        for (int head = shape.FirstHead; head < shape.FirstHead + s.GroupSize; head++)
         {
             for (int first = 0; first < count; first += rowStep)
             {
-                int rows = Math.Min(rowStep, count - first), visible = s.Causal ? first + rows : count;
-                CopyRows(s.Query, start + first, rows, head * size, size, s.Scale, queries, pitch);
-                CopyRows(s.DOutput, start + first, rows, head * size, size, 1, dOutputs, pitch);
-                for (int j = 0; j < visible; j += width)
-                {
-                    RegisterTile.Run<TVector>(rows, size, queries, pitch, 1, keyPanels + ((nint)j * size), width, null, 0, scores + j, keyPitch, scores + j);
-                    RegisterTile.Run<TVector>(rows, size, dOutputs, pitch, 1, valuePanels + ((nint)j * size), width, null, 0, dScores + j, keyPitch, dScores + j);
-                }
-
+                int rows = Math.Min(rowStep, count - first), end = s.Causal ? first + rows : count, row = shape.Start + first;
+                CopyRows<TVector>(s.Query, row, rows, head * size, size, queries, pitch);
+                CopyRows<TVector>(s.DOutput, row, rows, head * size, size, dOutputs, pitch);
+                ScorePanels<TVector>(s.Causal, first, rows, end, queries, pitch, keyPanels, shape, scores);
+                ScorePanels<TVector>(s.Causal, first, rows, end, dOutputs, pitch, valuePanels, shape, dScores);
                 for (int i = 0; i < rows; i++)
                 {
-                    int row = start + first + i;
-                    float outputDot = VectorMath.Dot(dOutputs + ((nint)i * pitch), s.Output.Floats(row) + (head * size), size);
-                    DifferentiateRow(scores + ((nint)i * keyPitch), dScores + ((nint)i * keyPitch), s.LogSumExp.Floats(row)[head], outputDot, s.Causal ? first + i + 1 : count, visible);
+                    float outputDot = VectorMath.Dot(dOutputs + ((nint)i * pitch), s.Output.Floats(row + i) + (head * size), size);
+                    DifferentiateRow<TVector>(scores + ((nint)i * keyPitch), dScores + ((nint)i * keyPitch), s.LogSumExp.Floats(row + i)[head], outputDot, s.Causal ? first + i + 1 : count, end);
                 }
 
-                // The queries carry the scale already, so dKeys needs none; dQueries gets it when copied out.
-                for (int d = 0; d < size; d += width)
+                float* dQuery = s.DQuery.Floats(row) + (head * size);
+                AttentionTile.Run<TVector>(lower, rows, end, pitch, dScores, keyPitch, 1, keys, pitch, inPlace ? dQuery : dQueries, inPlace ? s.DQuery.RowPitch : pitch, false, null);
+                for (int i = 0; i < rows && !inPlace; i++)
                 {
-                    RegisterTile.Run<TVector>(rows, visible, dScores, keyPitch, 1, keys + d, pitch, null, 0, dQueries + d, pitch, dQueries + d);
-                    RegisterTile.Run<TVector>(visible, rows, dScores, 1, keyPitch, queries + d, pitch, dKeys + d, pitch, dKeys + d, pitch, dKeys + d);
-                    RegisterTile.Run<TVector>(visible, rows, scores, 1, keyPitch, dOutputs + d, pitch, dValues + d, pitch, dValues + d, pitch, dValues + d);
+                    ScaleRow<TVector>(dQueries + ((nint)i * pitch), 1, dQuery + ((nint)i * s.DQuery.RowPitch), size);
                 }
 
-                for (int i = 0; i < rows; i++)
-                {
-                    ScaleRow(dQueries + ((nint)i * pitch), s.Scale, s.DQuery.Floats(start + first + i) + (head * size), size);
-                }
+                AddTransposed<TVector>(s.Causal, first, rows, count, dScores, keyPitch, queries, pitch, dKeys);
+                AddTransposed<TVector>(s.Causal, first, rows, count, scores, keyPitch, dOutputs, pitch, dValues);
             }
         }
 
         for (int j = 0; j < count; j++)
         {
-            ScaleRow(dKeys + ((nint)j * pitch), 1, s.DKey.Floats(start + j) + keyColumn, size);
-            ScaleRow(dValues + ((nint)j * pitch), 1, s.DValue.Floats(start + j) + keyColumn, size);
+            ScaleRow<TVector>(dKeys + ((nint)j * pitch), s.Scale, s.DKey.Floats(shape.Start + j) + shape.KeyColumn, size);
+            ScaleRow<TVector>(dValues + ((nint)j * pitch), 1, s.DValue.Floats(shape.Start + j) + shape.KeyColumn, size);
+        }
+    }
+
+    /// <summary>Products of a block's rows [rows, D] with all keys before <paramref name="end"/>; a causal row's keys only up to its own panel.</summary>
+    private static void ScorePanels<TVector>(bool causal, int first, int rows, int end, float* left, nint leftPitch, float* panels, in Shape<TVector> shape, float* scores)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int width = 2 * TVector.Count;
+        for (int j = 0; j < end; j += width)
+        {
+            int skip = causal ? Math.Max(0, j - first) : 0;
+            int columns = end - j > TVector.Count ? width : TVector.Count;
+            AttentionTile.Run<TVector>(Triangle.Full, rows - skip, shape.Size, columns, left + (skip * leftPitch), leftPitch, 1, panels + ((nint)j * shape.Size), width, scores + ((nint)skip * shape.KeyPitch) + j, shape.KeyPitch, false, null);
+        }
+    }
+
+    /// <summary>destination [keys, D] += scoresᵀ [keys, rows] · right [rows, D].</summary>
+    private static void AddTransposed<TVector>(bool causal, int first, int rows, int count, float* scores, nint keyPitch, float* right, nint pitch, float* destination)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int seenByAll = causal ? first : count;
+        AttentionTile.Run<TVector>(Triangle.Full, seenByAll, rows, (int)pitch, scores, 1, keyPitch, right, pitch, destination, pitch, true, null);
+        if (causal)
+        {
+            AttentionTile.Run<TVector>(Triangle.Upper, rows, rows, (int)pitch, scores + first, 1, keyPitch, right, pitch, destination + (first * pitch), pitch, true, null);
         }
     }
 
@@ -139,25 +154,43 @@ internal static unsafe class AttentionBlock
     /// <paramref name="end"/> by zero; returns the greatest score and the sum.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (float Greatest, float Sum) ExponentiateRow(float* scores, int visible, int end)
+    private static (float Greatest, float Sum) ExponentiateRow<TVector>(float* scores, int visible, int end)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
         int whole = MaskTail(scores, visible, end);
-        Vector256<float> lanes = Vector256.Create(float.NegativeInfinity);
-        for (int j = 0; j < whole; j += VectorMath.Lanes)
+        TVector lanes = TVector.Load(scores);
+        for (int j = TVector.Count; j < whole; j += TVector.Count)
         {
-            lanes = Vector256.MaxNative(Vector256.Load(scores + j), lanes);
+            lanes = TVector.MaxNative(TVector.Load(scores + j), lanes);
         }
 
         float greatest = VectorMath.Max(lanes);
-        Vector256<float> shift = Vector256.Create(greatest), sums = default;
-        for (int j = 0; j < whole; j += VectorMath.Lanes)
+        TVector shift = TVector.Broadcast(greatest), sum0 = default, sum1 = default, sum2 = default, sum3 = default;
+        for (int j = 0; j < whole; j += SumLanes)
         {
-            Vector256<float> exponential = VectorMath.Exp(Vector256.Load(scores + j) - shift);
-            exponential.Store(scores + j);
-            sums += exponential;
+            sum0 = TVector.Add(sum0, Exponentiate(scores + j, shift));
+            if (TVector.Count < 16)
+            {
+                sum1 = TVector.Add(sum1, Exponentiate(scores + j + TVector.Count, shift));
+            }
+
+            if (TVector.Count < 8)
+            {
+                sum2 = TVector.Add(sum2, Exponentiate(scores + j + (2 * TVector.Count), shift));
+                sum3 = TVector.Add(sum3, Exponentiate(scores + j + (3 * TVector.Count), shift));
+            }
         }
 
-        return (greatest, VectorMath.Sum(sums));
+        return (greatest, VectorMath.Sum(TVector.Count < 8 ? TVector.Add(TVector.Add(sum0, sum2), TVector.Add(sum1, sum3)) : TVector.Count < 16 ? TVector.Add(sum0, sum1) : sum0));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Exponentiate<TVector>(float* scores, TVector shift)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        TVector exponential = VectorMath.Exp(TVector.Subtract(TVector.Load(scores), shift));
+        exponential.Store(scores);
+        return exponential;
     }
 
     /// <summary>Replaces each row's greatest score by ln Σ e^score and its sum by the inverse. Arrays have room for whole vectors.</summary>
@@ -168,34 +201,35 @@ internal static unsafe class AttentionBlock
         {
             // The greatest score adds 1, so a sum is at least 1, or it is NaN and sum − sum hands that on.
             Vector256<float> sum = Vector256.Load(sums + i);
-            (Vector256.Load(maxima + i) + VectorMath.Log(sum) + (sum - sum)).Store(maxima + i);
+            (Vector256.Load(maxima + i) + VectorMath.Log(new FloatVector256(sum)).Value + (sum - sum)).Store(maxima + i);
             (Vector256<float>.One / sum).Store(sums + i);
         }
     }
 
     /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot); both are zero from <paramref name="visible"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DifferentiateRow(float* scores, float* dScores, float logSumExp, float outputDot, int visible, int end)
+    private static void DifferentiateRow<TVector>(float* scores, float* dScores, float logSumExp, float outputDot, int visible, int end)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
         int whole = MaskTail(scores, visible, end);
-        if (end > whole)
+        if (visible < Math.Max(whole, end))
         {
-            new Span<float>(dScores + whole, end - whole).Clear();
+            new Span<float>(dScores + visible, Math.Max(whole, end) - visible).Clear();
         }
 
-        Vector256<float> shift = Vector256.Create(logSumExp), dot = Vector256.Create(outputDot);
-        for (int j = 0; j < whole; j += VectorMath.Lanes)
+        TVector shift = TVector.Broadcast(logSumExp), dot = TVector.Broadcast(outputDot);
+        for (int j = 0; j < whole; j += TVector.Count)
         {
-            Vector256<float> probability = VectorMath.Exp(Vector256.Load(scores + j) - shift);
+            TVector probability = VectorMath.Exp(TVector.Subtract(TVector.Load(scores + j), shift));
             probability.Store(scores + j);
-            (probability * (Vector256.Load(dScores + j) - dot)).Store(dScores + j);
+            TVector.Multiply(probability, TVector.Subtract(TVector.Load(dScores + j), dot)).Store(dScores + j);
         }
     }
 
-    /// <summary>Makes what follows the visible scores −∞ up to a whole vector, whose end is returned, and zero from there to <paramref name="end"/>.</summary>
+    /// <summary>Makes what follows the visible scores −∞ up to whole lanes, whose end is returned, and zero from there to <paramref name="end"/>.</summary>
     private static int MaskTail(float* scores, int visible, int end)
     {
-        int whole = RoundUp(visible, VectorMath.Lanes);
+        int whole = RoundUp(visible, SumLanes);
         for (int j = visible; j < whole; j++)
         {
             scores[j] = float.NegativeInfinity;
@@ -209,52 +243,72 @@ internal static unsafe class AttentionBlock
         return whole;
     }
 
-    /// <summary>Copies rows' columns of one head as [panels, D, width]: row panel · width + lane, column d at (panel · D + d) · width + lane; missing rows are zero.</summary>
+    /// <summary>
+    /// Copies rows' columns of one head times a factor as [panels, D, width]: row panel · width + lane, column d at
+    /// (panel · D + d) · width + lane. Lanes of missing rows hold anything: their scores are masked.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackPanels(Tensor source, int start, int count, int column, int size, int width, float* panels)
+    private static void PackPanels<TVector>(Tensor source, in Shape<TVector> shape, float factor, float* panels)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
-        for (int j = 0; j < count; j += 4)
+        int width = 2 * TVector.Count, count = shape.Count;
+        float* rows = source.Floats(shape.Start) + shape.KeyColumn;
+        nint pitch = source.RowPitch;
+        int j = 0;
+        for (; j + TVector.Count <= count; j += TVector.Count)
         {
-            float* destination = panels + ((nint)(j / width) * width * size) + (j % width);
-            float* a = source.Floats(start + j) + column;
-            if (count - j >= 4)
-            {
-                float* b = a + source.RowPitch, c = b + source.RowPitch, e = c + source.RowPitch;
-                for (int d = 0; d < size; d++)
-                {
-                    Vector128.Create(a[d], b[d], c[d], e[d]).Store(destination + (d * width));
-                }
-            }
-            else
-            {
-                for (int d = 0; d < size; d++)
-                {
-                    for (int lane = 0; lane < 4; lane++)
-                    {
-                        destination[(d * width) + lane] = lane < count - j ? a[(lane * source.RowPitch) + d] : 0;
-                    }
-                }
-            }
+            float* row = rows + (j * pitch);
+            PackRows<TVector>(row, row + pitch, row + (2 * pitch), row + (3 * pitch), pitch, shape.Size, factor, panels + ((nint)(j / width) * width * shape.Size) + (j % width), width);
         }
 
-        for (int j = RoundUp(count, 4); j % width != 0; j += 4)
+        for (int last = count - 1; j < count; j += 4)
         {
-            float* destination = panels + ((nint)(j / width) * width * size) + (j % width);
-            for (int d = 0; d < size; d++)
+            PackRows<FloatVector128>(rows + (j * pitch), rows + (Math.Min(j + 1, last) * pitch), rows + (Math.Min(j + 2, last) * pitch), rows + (Math.Min(j + 3, last) * pitch), pitch, shape.Size, factor, panels + ((nint)(j / width) * width * shape.Size) + (j % width), width);
+        }
+    }
+
+    /// <summary>Transposes as many rows as a vector has lanes: a to d and, for each further quad of lanes, those four rows on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PackRows<TVector>(float* a, float* b, float* c, float* d, nint pitch, int size, float factor, float* destination, int width)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        TVector f = TVector.Broadcast(factor);
+        int column = 0;
+        for (; column + 4 <= size; column += 4)
+        {
+            TVector p = TVector.LoadQuads(a + column, pitch), q = TVector.LoadQuads(b + column, pitch), r = TVector.LoadQuads(c + column, pitch), s = TVector.LoadQuads(d + column, pitch);
+            TVector.TransposeQuads(ref p, ref q, ref r, ref s);
+            TVector.Multiply(p, f).Store(destination);
+            TVector.Multiply(q, f).Store(destination + width);
+            TVector.Multiply(r, f).Store(destination + (2 * width));
+            TVector.Multiply(s, f).Store(destination + (3 * width));
+            destination += 4 * width;
+        }
+
+        for (; column < size; column++)
+        {
+            for (int quad = 0; quad < TVector.Count / 4; quad++)
             {
-                Vector128<float>.Zero.Store(destination + (d * width));
+                nint offset = (4 * quad * pitch) + column;
+                destination[4 * quad] = a[offset] * factor;
+                destination[(4 * quad) + 1] = b[offset] * factor;
+                destination[(4 * quad) + 2] = c[offset] * factor;
+                destination[(4 * quad) + 3] = d[offset] * factor;
             }
+
+            destination += width;
         }
     }
 
     /// <summary>Copies rows' columns of one head times a factor; the rest of each destination row is zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyRows(Tensor source, int start, int count, int column, int size, float factor, float* destination, int pitch)
+    private static void CopyRows<TVector>(Tensor source, int start, int count, int column, int size, float* destination, int pitch, float factor = 1)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
         for (int i = 0; i < count; i++)
         {
             float* row = destination + ((nint)i * pitch);
-            ScaleRow(source.Floats(start + i) + column, factor, row, size);
+            ScaleRow<TVector>(source.Floats(start + i) + column, factor, row, size);
             if (pitch > size)
             {
                 new Span<float>(row + size, pitch - size).Clear();
@@ -262,13 +316,15 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    private static void ScaleRow(float* source, float factor, float* destination, int count)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ScaleRow<TVector>(float* source, float factor, float* destination, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
-        Vector256<float> f = Vector256.Create(factor);
+        TVector f = TVector.Broadcast(factor);
         int i = 0;
-        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+        for (; i <= count - TVector.Count; i += TVector.Count)
         {
-            (Vector256.Load(source + i) * f).Store(destination + i);
+            TVector.Multiply(TVector.Load(source + i), f).Store(destination + i);
         }
 
         for (; i < count; i++)
@@ -278,4 +334,46 @@ internal static unsafe class AttentionBlock
     }
 
     private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+
+    /// <summary>One task's sequence and head, and the sizes of its scratch.</summary>
+    private readonly struct Shape<TVector>
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        public Shape(in AttentionPlan plan, int task)
+        {
+            int b = task / plan.KeyValueHeadCount, head = task % plan.KeyValueHeadCount;
+            Size = plan.HeadSize;
+            Start = plan.SequenceStarts.Ints(0)[b];
+            Count = plan.SequenceStarts.Ints(0)[b + 1] - Start;
+            KeyColumn = head * Size;
+            FirstHead = head * plan.GroupSize;
+            Pitch = RoundUp(Size, TVector.Count);
+            KeyPitch = RoundUp(Count, SumLanes);
+            PanelFloats = (nint)RoundUp(Count, 2 * TVector.Count) * Size;
+            RowStep = Math.Min(Count, Math.Clamp(ScoreBudget / sizeof(float) / Math.Max(KeyPitch, 1) / MinRows * MinRows, MinRows, MaxRows));
+        }
+
+        public int Size { get; }
+
+        public int Start { get; }
+
+        public int Count { get; }
+
+        /// <summary>The key head's first column.</summary>
+        public int KeyColumn { get; }
+
+        /// <summary>The first of the query heads that share the key head.</summary>
+        public int FirstHead { get; }
+
+        /// <summary>Floats between rows of D columns.</summary>
+        public int Pitch { get; }
+
+        /// <summary>Floats between rows of scores.</summary>
+        public int KeyPitch { get; }
+
+        public nint PanelFloats { get; }
+
+        /// <summary>Queries of a block.</summary>
+        public int RowStep { get; }
+    }
 }

@@ -68,7 +68,7 @@ internal static unsafe class Log1pRelu
     {
         // Most entries of a trained sparse model are negative, so whole vectors of zeros are worth a branch.
         Vector256<float> negative = Vector256.LessThanOrEqual(x, Vector256<float>.Zero);
-        return negative.ExtractMostSignificantBits() == 0xff ? Vector256<float>.Zero : Vector256.AndNot(VectorMath.Log1p(x), negative);
+        return negative.ExtractMostSignificantBits() == 0xff ? Vector256<float>.Zero : Vector256.AndNot(VectorMath.Log1p(new FloatVector256(x)).Value, negative);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

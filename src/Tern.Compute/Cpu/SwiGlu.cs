@@ -82,12 +82,12 @@ internal static unsafe class SwiGlu
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Gate(Vector256<float> gate, Vector256<float> up) => gate * VectorMath.Sigmoid(gate) * up;
+    private static Vector256<float> Gate(Vector256<float> gate, Vector256<float> up) => gate * VectorMath.Sigmoid(new FloatVector256(gate)).Value * up;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector256<float> DGate, Vector256<float> DUp) Differentiate(Vector256<float> dy, Vector256<float> gate, Vector256<float> up)
     {
-        Vector256<float> one = Vector256<float>.One, sigmoid = VectorMath.Sigmoid(gate), common = dy * sigmoid;
+        Vector256<float> one = Vector256<float>.One, sigmoid = VectorMath.Sigmoid(new FloatVector256(gate)).Value, common = dy * sigmoid;
         return (common * up * VectorMath.MultiplyAdd(gate, one - sigmoid, one), common * gate);
     }
 }

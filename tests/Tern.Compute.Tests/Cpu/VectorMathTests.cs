@@ -26,7 +26,7 @@ public sealed unsafe class VectorMathTests(ITestOutputHelper output)
     public void Log1pIsAccurateFromTinyToLarge()
     {
         float[] x = Enumerable.Range(0, 200_000).Select(i => MathF.Pow(2, -100 + (i * 0.001f))).ToArray();
-        output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, 4).Check("log1p", Map(x, VectorMath.Log1p), Array.ConvertAll(x, v => HeadOracles.Log1p(v))));
+        output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, 4).Check("log1p", Map(x, v => VectorMath.Log1p(new FloatVector256(v)).Value), Array.ConvertAll(x, v => HeadOracles.Log1p(v))));
     }
 
     [Fact]
@@ -54,11 +54,11 @@ public sealed unsafe class VectorMathTests(ITestOutputHelper output)
     public void AnElementDoesNotDependOnItsPlace()
     {
         float[] x = TestValues.Normal(8, 1, 3);
-        float[] whole = Map(x, VectorMath.Exp), log = Map(Array.ConvertAll(x, Math.Abs), VectorMath.Log1p);
+        float[] whole = Map(x, VectorMath.Exp), log = Map(Array.ConvertAll(x, Math.Abs), v => VectorMath.Log1p(new FloatVector256(v)).Value);
         for (int i = 0; i < x.Length; i++)
         {
             Assert.Equal(whole[i], Map([x[i]], VectorMath.Exp)[0]);
-            Assert.Equal(log[i], Map([0, 0, Math.Abs(x[i])], VectorMath.Log1p)[2]);
+            Assert.Equal(log[i], Map([0, 0, Math.Abs(x[i])], v => VectorMath.Log1p(new FloatVector256(v)).Value)[2]);
         }
     }
 
