@@ -42,11 +42,7 @@ internal static unsafe class AttentionBlock
             {
                 int rows = Math.Min(rowStep, count - first), end = s.Causal ? first + rows : count, row = shape.Start + first;
                 ScorePanels<TVector>(s.Causal, first, rows, end, s.Query.Floats(row) + (head * size), s.Query.RowPitch, keys, shape, scores);
-                for (int i = 0; i < rows; i++)
-                {
-                    (maxima[i], factors[i]) = ExponentiateRow<TVector>(scores + ((nint)i * keyPitch), s.Causal ? first + i + 1 : count, end);
-                }
-
+                ExponentiateRows<TVector>(scores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, maxima, factors);
                 Normalizers(maxima, factors, rows);
                 float* output = s.Output.Floats(row) + (head * size);
                 AttentionTile.Run<TVector>(s.Causal ? Triangle.Lower : Triangle.Full, rows, end, pitch, scores, keyPitch, 1, values, pitch, inPlace ? output : sums, inPlace ? s.Output.RowPitch : pitch, false, factors);
@@ -84,6 +80,8 @@ internal static unsafe class AttentionBlock
             return;
         }
 
+        float* logSumExp = stackalloc float[MaxRows];
+        float* outputDots = stackalloc float[MaxRows]; // dO · O of each row
         PackPanels<TVector>(s.Key, shape, s.Scale, keyPanels);
         PackPanels<TVector>(s.Value, shape, 1, valuePanels);
         CopyRows<TVector>(s.Key, shape.Start, count, shape.KeyColumn, size, keys, pitch, s.Scale);
@@ -101,10 +99,11 @@ internal static unsafe class AttentionBlock
                 ScorePanels<TVector>(s.Causal, first, rows, end, dOutputs, pitch, valuePanels, shape, dScores);
                 for (int i = 0; i < rows; i++)
                 {
-                    float outputDot = VectorMath.Dot(dOutputs + ((nint)i * pitch), s.Output.Floats(row + i) + (head * size), size);
-                    DifferentiateRow<TVector>(scores + ((nint)i * keyPitch), dScores + ((nint)i * keyPitch), s.LogSumExp.Floats(row + i)[head], outputDot, s.Causal ? first + i + 1 : count, end);
+                    outputDots[i] = VectorMath.Dot(dOutputs + ((nint)i * pitch), s.Output.Floats(row + i) + (head * size), size);
+                    logSumExp[i] = s.LogSumExp.Floats(row + i)[head];
                 }
 
+                DifferentiateRows<TVector>(scores, dScores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, logSumExp, outputDots);
                 float* dQuery = s.DQuery.Floats(row) + (head * size);
                 AttentionTile.Run<TVector>(lower, rows, end, pitch, dScores, keyPitch, 1, keys, pitch, inPlace ? dQuery : dQueries, inPlace ? s.DQuery.RowPitch : pitch, false, null);
                 for (int i = 0; i < rows && !inPlace; i++)
@@ -150,38 +149,49 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>
-    /// Replaces the first <paramref name="visible"/> scores by e^(score − greatest) and the others below
-    /// <paramref name="end"/> by zero; returns the greatest score and the sum.
+    /// Replaces the scores that a row sees by e^(score − greatest) and the others below <paramref name="end"/> by zero;
+    /// writes each row's greatest score and sum. The first row sees <paramref name="visible"/> keys, a causal row one more
+    /// than the row before it. All maxima come first: exponentials that need not wait for their own row's overlap.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (float Greatest, float Sum) ExponentiateRow<TVector>(float* scores, int visible, int end)
+    private static void ExponentiateRows<TVector>(float* scores, int keyPitch, int rows, bool causal, int visible, int end, float* maxima, float* sums)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int whole = MaskTail(scores, visible, end);
-        TVector lanes = TVector.Load(scores);
-        for (int j = TVector.Count; j < whole; j += TVector.Count)
+        float* row = scores;
+        for (int i = 0; i < rows; i++, row += keyPitch)
         {
-            lanes = TVector.MaxNative(TVector.Load(scores + j), lanes);
-        }
-
-        float greatest = VectorMath.Max(lanes);
-        TVector shift = TVector.Broadcast(greatest), sum0 = default, sum1 = default, sum2 = default, sum3 = default;
-        for (int j = 0; j < whole; j += SumLanes)
-        {
-            sum0 = TVector.Add(sum0, Exponentiate(scores + j, shift));
-            if (TVector.Count < 16)
+            int whole = MaskTail(row, causal ? visible + i : visible, end);
+            TVector lanes = TVector.Load(row);
+            for (int j = TVector.Count; j < whole; j += TVector.Count)
             {
-                sum1 = TVector.Add(sum1, Exponentiate(scores + j + TVector.Count, shift));
+                lanes = TVector.MaxNative(TVector.Load(row + j), lanes);
             }
 
-            if (TVector.Count < 8)
-            {
-                sum2 = TVector.Add(sum2, Exponentiate(scores + j + (2 * TVector.Count), shift));
-                sum3 = TVector.Add(sum3, Exponentiate(scores + j + (3 * TVector.Count), shift));
-            }
+            maxima[i] = VectorMath.Max(lanes);
         }
 
-        return (greatest, VectorMath.Sum(TVector.Count < 8 ? TVector.Add(TVector.Add(sum0, sum2), TVector.Add(sum1, sum3)) : TVector.Count < 16 ? TVector.Add(sum0, sum1) : sum0));
+        row = scores;
+        for (int i = 0; i < rows; i++, row += keyPitch)
+        {
+            int whole = RoundUp(causal ? visible + i : visible, SumLanes);
+            TVector shift = TVector.Broadcast(maxima[i]), sum0 = default, sum1 = default, sum2 = default, sum3 = default;
+            for (int j = 0; j < whole; j += SumLanes)
+            {
+                sum0 = TVector.Add(sum0, Exponentiate(row + j, shift));
+                if (TVector.Count < 16)
+                {
+                    sum1 = TVector.Add(sum1, Exponentiate(row + j + TVector.Count, shift));
+                }
+
+                if (TVector.Count < 8)
+                {
+                    sum2 = TVector.Add(sum2, Exponentiate(row + j + (2 * TVector.Count), shift));
+                    sum3 = TVector.Add(sum3, Exponentiate(row + j + (3 * TVector.Count), shift));
+                }
+            }
+
+            sums[i] = VectorMath.Sum(TVector.Count < 8 ? TVector.Add(TVector.Add(sum0, sum2), TVector.Add(sum1, sum3)) : TVector.Count < 16 ? TVector.Add(sum0, sum1) : sum0);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -206,38 +216,43 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot); both are zero from <paramref name="visible"/> on.</summary>
+    /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot), where a row sees; both are zero elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DifferentiateRow<TVector>(float* scores, float* dScores, float logSumExp, float outputDot, int visible, int end)
+    private static void DifferentiateRows<TVector>(float* scores, float* dScores, int keyPitch, int rows, bool causal, int visible, int end, float* logSumExp, float* outputDots)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int whole = MaskTail(scores, visible, end);
-        if (visible < Math.Max(whole, end))
+        for (int i = 0; i < rows; i++, scores += keyPitch, dScores += keyPitch)
         {
-            new Span<float>(dScores + visible, Math.Max(whole, end) - visible).Clear();
-        }
+            int seen = causal ? visible + i : visible;
+            int whole = MaskTail(scores, seen, end);
+            for (int j = seen; j < Math.Max(whole, end); j++)
+            {
+                dScores[j] = 0;
+            }
 
-        TVector shift = TVector.Broadcast(logSumExp), dot = TVector.Broadcast(outputDot);
-        for (int j = 0; j < whole; j += TVector.Count)
-        {
-            TVector probability = VectorMath.Exp(TVector.Subtract(TVector.Load(scores + j), shift));
-            probability.Store(scores + j);
-            TVector.Multiply(probability, TVector.Subtract(TVector.Load(dScores + j), dot)).Store(dScores + j);
+            TVector shift = TVector.Broadcast(logSumExp[i]), dot = TVector.Broadcast(outputDots[i]);
+            for (int j = 0; j < whole; j += TVector.Count)
+            {
+                TVector probability = VectorMath.Exp(TVector.Subtract(TVector.Load(scores + j), shift));
+                probability.Store(scores + j);
+                TVector.Multiply(probability, TVector.Subtract(TVector.Load(dScores + j), dot)).Store(dScores + j);
+            }
         }
     }
 
     /// <summary>Makes what follows the visible scores −∞ up to whole lanes, whose end is returned, and zero from there to <paramref name="end"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int MaskTail(float* scores, int visible, int end)
     {
-        int whole = RoundUp(visible, SumLanes);
-        for (int j = visible; j < whole; j++)
+        int whole = RoundUp(visible, SumLanes), j = visible;
+        for (; j < whole; j++)
         {
             scores[j] = float.NegativeInfinity;
         }
 
-        if (end > whole)
+        for (; j < end; j++)
         {
-            new Span<float>(scores + whole, end - whole).Clear();
+            scores[j] = 0;
         }
 
         return whole;
