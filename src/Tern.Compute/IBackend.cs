@@ -185,7 +185,8 @@ public interface IBackend : IDisposable
 
     /// <summary>
     /// One AdamW update of <paramref name="parameter"/> in place, decoupled weight decay, bias-corrected at
-    /// <paramref name="step"/> (1-based); the gradient is multiplied by <paramref name="gradientScale"/> (clipping) first.
+    /// <paramref name="step"/> (1-based); the gradient is multiplied by <paramref name="gradientScale"/> (clipping) first,
+    /// and is zero on return, ready for the next step's to be added.
     /// </summary>
     void AdamW(Tensor gradient, float gradientScale, in AdamWSettings settings, float learningRate, int step, Tensor firstMoment, Tensor secondMoment, Tensor parameter);
 }

@@ -16,9 +16,9 @@ public static class SimdPaths
     /// <summary>Every path, best first. One that is not hardware accelerated gives right results slowly.</summary>
     public static IReadOnlyList<SimdPath> All { get; } =
     [
-        new("vector512", 64, FloatVector512.IsHardwareAccelerated, new VectorKernels<FloatVector512>()),
-        new("vector256", 32, FloatVector256.IsHardwareAccelerated, new VectorKernels<FloatVector256>()),
-        new("vector128", 16, FloatVector128.IsHardwareAccelerated, new VectorKernels<FloatVector128>()),
+        new("vector512", 64, FloatVector512.IsHardwareAccelerated, new VectorKernels<FloatVector512>(), new ElementKernels<FloatVector512>()),
+        new("vector256", 32, FloatVector256.IsHardwareAccelerated, new VectorKernels<FloatVector256>(), new ElementKernels<FloatVector256>()),
+        new("vector128", 16, FloatVector128.IsHardwareAccelerated, new VectorKernels<FloatVector128>(), new ElementKernels<FloatVector128>()),
     ];
 
     /// <summary>The paths that this machine accelerates, best first; the narrowest is always among them.</summary>
@@ -43,12 +43,13 @@ public static class SimdPaths
 /// <summary>One vector width and its kernels.</summary>
 public sealed class SimdPath
 {
-    internal SimdPath(string name, int vectorByteCount, bool isHardwareAccelerated, VectorKernels kernels)
+    internal SimdPath(string name, int vectorByteCount, bool isHardwareAccelerated, VectorKernels kernels, ElementKernels elements)
     {
         Name = name;
         VectorByteCount = vectorByteCount;
         IsHardwareAccelerated = isHardwareAccelerated;
         Kernels = kernels;
+        Elements = elements;
     }
 
     /// <summary>The name it is forced by, such as <c>vector256</c>.</summary>
@@ -60,6 +61,8 @@ public sealed class SimdPath
     public bool IsHardwareAccelerated { get; }
 
     internal VectorKernels Kernels { get; }
+
+    internal ElementKernels Elements { get; }
 
     public override string ToString() => Name;
 }

@@ -56,7 +56,7 @@ internal sealed class AdamWOptimizer : IDisposable
     /// <summary>The factor that brings gradients of this norm down to the limit.</summary>
     public float ClipScale(double norm) => _options.GradientClip > 0f && norm > _options.GradientClip ? (float)(_options.GradientClip / norm) : 1f;
 
-    /// <summary>Updates every parameter; step is 1-based.</summary>
+    /// <summary>Updates every parameter and zeroes its gradient; step is 1-based.</summary>
     public void Step(int step, double learningRate, float gradientScale)
     {
         foreach (OptimizedParameter optimized in _parameters)

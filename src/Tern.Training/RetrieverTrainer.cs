@@ -156,7 +156,6 @@ public sealed class RetrieverTrainer : IDisposable
         _ = Accumulate(step);
         _ = _optimizer.GradientNorm();
         _optimizer.Step(1, 0.0, 0f);
-        _network.Weights.ZeroGradients();
     }
 
     /// <summary>The loss and gradients of one step, without an update: for checks of gradients.</summary>
@@ -210,7 +209,6 @@ public sealed class RetrieverTrainer : IDisposable
         done = done with { GradientNorm = _optimizer.GradientNorm() };
         CollapseCheck.Loss(step, done.Loss, done.GradientNorm);
         _optimizer.Step(step, done.LearningRate, _optimizer.ClipScale(done.GradientNorm));
-        _network.Weights.ZeroGradients();
         return done;
     }
 

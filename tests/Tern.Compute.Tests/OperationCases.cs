@@ -196,8 +196,8 @@ internal static class OperationCases
         },
         [nameof(IBackend.AdamW)] = t =>
         {
-            Tensor gradient = Values(t, Tokens, Columns), second = t.Floats(Array.ConvertAll(TestValues.Normal(Tokens * Columns, 2), Math.Abs), Tokens, Columns);
-            return new(t, [Values(t, Tokens, Columns, 3), second, Values(t, Tokens, Columns, 4)], (b, d) => b.AdamW(gradient, 0.5f, new AdamWSettings(), 0.01f, 7, d[0], d[1], d[2]));
+            Tensor second = t.Floats(Array.ConvertAll(TestValues.Normal(Tokens * Columns, 2), Math.Abs), Tokens, Columns);
+            return new(t, [Values(t, Tokens, Columns), Values(t, Tokens, Columns, 3), second, Values(t, Tokens, Columns, 4)], (b, d) => b.AdamW(d[0], 0.5f, new AdamWSettings(), 0.01f, 7, d[1], d[2], d[3]));
         },
     };
 

@@ -1,12 +1,11 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>
 /// Adam with decoupled weight decay: m = β₁ m + (1 − β₁) g, v = β₂ v + (1 − β₂) g²,
-/// p = p · (1 − η · decay) − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε).
+/// p = p · (1 − η · decay) − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε). The gradient leaves as zeros: one pass does all.
 /// </summary>
 internal static unsafe class AdamWUpdate
 {
@@ -17,7 +16,7 @@ internal static unsafe class AdamWUpdate
         Operand.Check(gradient, parameter.Rows, parameter.Columns);
         Operand.Check(firstMoment, parameter.Rows, parameter.Columns);
         Operand.Check(secondMoment, parameter.Rows, parameter.Columns);
-        Coefficients coefficients = new()
+        AdamWCoefficients coefficients = new()
         {
             GradientScale = gradientScale,
             Beta1 = settings.Beta1,
@@ -31,7 +30,7 @@ internal static unsafe class AdamWUpdate
         pool.Run(
             chunks.Count,
             (chunks, coefficients, gradient, firstMoment, secondMoment, parameter),
-            static (task, s) => UpdateChunk(
+            static (task, s) => SimdPaths.Current.Elements.AdamW(
                 s.coefficients,
                 s.chunks.Start(s.gradient, task),
                 s.chunks.Start(s.firstMoment, task),
@@ -40,36 +39,40 @@ internal static unsafe class AdamWUpdate
                 s.chunks.Length(task)));
     }
 
+    /// <summary>As the other overload, for <paramref name="count"/> elements on one vector width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void UpdateChunk(in Coefficients c, float* gradient, float* first, float* second, float* parameter, int count)
+    public static void Apply<TVector>(in AdamWCoefficients c, float* gradient, float* first, float* second, float* parameter, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
-        Vector256<float> gradientScale = Vector256.Create(c.GradientScale);
-        Vector256<float> beta1 = Vector256.Create(c.Beta1), share1 = Vector256.Create(1 - c.Beta1);
-        Vector256<float> beta2 = Vector256.Create(c.Beta2), share2 = Vector256.Create(1 - c.Beta2);
-        Vector256<float> decay = Vector256.Create(c.Decay), epsilon = Vector256.Create(c.Epsilon);
-        Vector256<float> negativeStep = Vector256.Create(-c.StepSize), correction = Vector256.Create(c.InverseRootCorrection);
-        for (int i = 0; i < count; i += VectorMath.Lanes)
+        TVector gradientScale = TVector.Broadcast(c.GradientScale);
+        TVector beta1 = TVector.Broadcast(c.Beta1), share1 = TVector.Broadcast(1 - c.Beta1);
+        TVector beta2 = TVector.Broadcast(c.Beta2), share2 = TVector.Broadcast(1 - c.Beta2);
+        TVector decay = TVector.Broadcast(c.Decay), epsilon = TVector.Broadcast(c.Epsilon);
+        TVector negativeStep = TVector.Broadcast(-c.StepSize), correction = TVector.Broadcast(c.InverseRootCorrection);
+        for (int i = 0; i < count; i += TVector.Count)
         {
             int left = count - i;
-            Vector256<float> g = VectorMath.Load(gradient + i, left) * gradientScale;
-            Vector256<float> m = VectorMath.MultiplyAdd(beta1, VectorMath.Load(first + i, left), share1 * g);
-            Vector256<float> v = VectorMath.MultiplyAdd(beta2, VectorMath.Load(second + i, left), share2 * g * g);
-            Vector256<float> denominator = VectorMath.MultiplyAdd(Vector256.Sqrt(v), correction, epsilon);
-            Vector256<float> p = VectorMath.MultiplyAdd(negativeStep, m / denominator, VectorMath.Load(parameter + i, left) * decay);
+            TVector g = TVector.Multiply(VectorMath.Load<TVector>(gradient + i, left), gradientScale);
+            TVector m = VectorMath.MultiplyAdd(beta1, VectorMath.Load<TVector>(first + i, left), TVector.Multiply(share1, g));
+            TVector v = VectorMath.MultiplyAdd(beta2, VectorMath.Load<TVector>(second + i, left), TVector.Multiply(TVector.Multiply(share2, g), g));
+            TVector denominator = VectorMath.MultiplyAdd(TVector.SquareRoot(v), correction, epsilon);
+            TVector p = VectorMath.MultiplyAdd(negativeStep, TVector.Divide(m, denominator), TVector.Multiply(VectorMath.Load<TVector>(parameter + i, left), decay));
             VectorMath.Store(m, first + i, left);
             VectorMath.Store(v, second + i, left);
             VectorMath.Store(p, parameter + i, left);
+            VectorMath.Store(default(TVector), gradient + i, left);
         }
     }
+}
 
-    private struct Coefficients
-    {
-        public float GradientScale;
-        public float Beta1;
-        public float Beta2;
-        public float Decay;
-        public float StepSize;
-        public float InverseRootCorrection;
-        public float Epsilon;
-    }
+/// <summary>What of AdamW's formula is the same for all elements of a step.</summary>
+internal struct AdamWCoefficients
+{
+    public float GradientScale;
+    public float Beta1;
+    public float Beta2;
+    public float Decay;
+    public float StepSize;
+    public float InverseRootCorrection;
+    public float Epsilon;
 }

@@ -149,7 +149,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>
-    /// Replaces the scores that a row sees by e^(score − greatest) and the others below <paramref name="end"/> by zero;
+    /// Replaces the scores that a row sees by e^(score − greatest) and the others in reach of a register tile by zero;
     /// writes each row's greatest score and sum. The first row sees <paramref name="visible"/> keys, a causal row one more
     /// than the row before it. All maxima come first: exponentials that need not wait for their own row's overlap.
     /// </summary>
@@ -216,7 +216,7 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot), where a row sees; both are zero elsewhere.</summary>
+    /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot), where a row sees; both are zero beyond, as far as a register tile reaches.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DifferentiateRows<TVector>(float* scores, float* dScores, int keyPitch, int rows, bool causal, int visible, int end, float* logSumExp, float* outputDots)
         where TVector : unmanaged, IFloatVector<TVector>
@@ -225,7 +225,7 @@ internal static unsafe class AttentionBlock
         {
             int seen = causal ? visible + i : visible;
             int whole = MaskTail(scores, seen, end);
-            for (int j = seen; j < Math.Max(whole, end); j++)
+            for (int j = seen; j < Math.Max(whole, Math.Min(end, seen + AttentionTile.MaxRows)); j++)
             {
                 dScores[j] = 0;
             }
@@ -240,7 +240,7 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    /// <summary>Makes what follows the visible scores −∞ up to whole lanes, whose end is returned, and zero from there to <paramref name="end"/>.</summary>
+    /// <summary>Makes what follows the visible scores −∞ up to whole lanes, whose end is returned, and zero from there as far as other rows of a register tile see, at most to <paramref name="end"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int MaskTail(float* scores, int visible, int end)
     {
@@ -250,7 +250,7 @@ internal static unsafe class AttentionBlock
             scores[j] = float.NegativeInfinity;
         }
 
-        for (; j < end; j++)
+        for (end = Math.Min(end, visible + AttentionTile.MaxRows); j < end; j++)
         {
             scores[j] = 0;
         }

@@ -9,7 +9,8 @@ namespace Tern.Compute.Cpu;
 /// </summary>
 internal static unsafe class AttentionTile
 {
-    private const int TileRows = 6;
+    /// <summary>Rows of a register tile.</summary>
+    public const int MaxRows = 6;
 
     /// <summary>
     /// destination[i, j] = Σ over k of left[i · rowStep + k · depthStep] · right[k · rightPitch + j] for i below
@@ -19,7 +20,7 @@ internal static unsafe class AttentionTile
     public static void Run<TVector>(Triangle triangle, int rows, int depth, int columns, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* destination, nint pitch, bool accumulate, float* rowFactors)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int tiles = (rows + TileRows - 1) / TileRows;
+        int tiles = (rows + MaxRows - 1) / MaxRows;
         for (int tile = 0, first = 0; tile < tiles; tile++)
         {
             int height = (rows - first + tiles - tile - 1) / (tiles - tile);

@@ -59,6 +59,8 @@ internal unsafe interface IFloatVector<TSelf>
 
     static abstract TSelf LessThan(TSelf left, TSelf right);
 
+    static abstract TSelf LessThanOrEqual(TSelf left, TSelf right);
+
     static abstract TSelf And(TSelf left, TSelf right);
 
     static abstract TSelf Xor(TSelf left, TSelf right);
@@ -155,6 +157,9 @@ internal unsafe struct FloatVector512(Vector512<float> value) : IFloatVector<Flo
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 LessThan(FloatVector512 left, FloatVector512 right) => new(Vector512.LessThan(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FloatVector512 LessThanOrEqual(FloatVector512 left, FloatVector512 right) => new(Vector512.LessThanOrEqual(left._value, right._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector512 And(FloatVector512 left, FloatVector512 right) => new(left._value & right._value);
@@ -280,6 +285,9 @@ internal unsafe struct FloatVector256(Vector256<float> value) : IFloatVector<Flo
     public static FloatVector256 LessThan(FloatVector256 left, FloatVector256 right) => new(Vector256.LessThan(left._value, right._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FloatVector256 LessThanOrEqual(FloatVector256 left, FloatVector256 right) => new(Vector256.LessThanOrEqual(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector256 And(FloatVector256 left, FloatVector256 right) => new(left._value & right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -401,6 +409,9 @@ internal unsafe struct FloatVector128(Vector128<float> value) : IFloatVector<Flo
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector128 LessThan(FloatVector128 left, FloatVector128 right) => new(Vector128.LessThan(left._value, right._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static FloatVector128 LessThanOrEqual(FloatVector128 left, FloatVector128 right) => new(Vector128.LessThanOrEqual(left._value, right._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static FloatVector128 And(FloatVector128 left, FloatVector128 right) => new(left._value & right._value);

@@ -67,30 +67,28 @@ internal static unsafe class Flops
         pool.Run(
             values.Rows,
             (values, columnMeans, weight, accumulateDValues),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (row, s) =>
-            {
-                float* values = s.values.Floats(row);
-                float* means = s.columnMeans.Floats(0);
-                float* dValues = s.accumulateDValues.Floats(row);
-                int count = s.values.Columns;
-                Vector256<float> scale = Vector256.Create(2 * s.weight / s.values.Rows);
-                Vector256<float> zero = Vector256<float>.Zero;
-                for (int i = 0; i < count; i += VectorMath.Lanes)
-                {
-                    int left = count - i;
-                    Vector256<float> value = VectorMath.Load(values + i, left);
-                    Vector256<float> nonZero = ~Vector256.Equals(value, zero);
-                    if (nonZero.ExtractMostSignificantBits() == 0)
-                    {
-                        continue;
-                    }
+            static (row, s) => SimdPaths.Current.Elements.FlopsBackward(s.values.Floats(row), s.columnMeans.Floats(0), 2 * s.weight / s.values.Rows, s.accumulateDValues.Floats(row), s.values.Columns));
+    }
 
-                    Vector256<float> sign = value & Vector256.Create(-0f);
-                    Vector256<float> step = ((scale * VectorMath.Load(means + i, left)) ^ sign) & nonZero;
-                    VectorMath.Store(VectorMath.Load(dValues + i, left) + step, dValues + i, left);
-                }
-            });
+    /// <summary>dValues += scale · means · sign(values) on one vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Backward<TVector>(float* values, float* columnMeans, float scale, float* accumulateDValues, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        TVector factor = TVector.Broadcast(scale), signBit = TVector.Broadcast(-0f);
+        for (int i = 0; i < count; i += TVector.Count)
+        {
+            int left = count - i;
+            TVector value = VectorMath.Load<TVector>(values + i, left);
+            if (TVector.NonZeroBits(value) == 0)
+            {
+                continue;
+            }
+
+            TVector step = TVector.Xor(TVector.Multiply(factor, VectorMath.Load<TVector>(columnMeans + i, left)), TVector.And(value, signBit));
+            TVector isZero = TVector.LessThanOrEqual(TVector.And(value, TVector.Broadcast(BitConverter.Int32BitsToSingle(int.MaxValue))), default);
+            VectorMath.Store(TVector.Add(VectorMath.Load<TVector>(accumulateDValues + i, left), TVector.Select(isZero, default, step)), accumulateDValues + i, left);
+        }
     }
 
     /// <summary>As <see cref="AddRow"/> four times, with one pass over the sums.</summary>

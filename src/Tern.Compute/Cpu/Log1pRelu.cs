@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
@@ -15,23 +14,24 @@ internal static unsafe class Log1pRelu
         pool.Run(
             chunks.Count,
             (chunks, maxima, destination),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (task, s) =>
-            {
-                float* x = s.chunks.Start(s.maxima, task);
-                float* y = s.chunks.Start(s.destination, task);
-                int count = s.chunks.Length(task);
-                int i = 0;
-                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
-                {
-                    Saturate(Vector256.Load(x + i)).Store(y + i);
-                }
+            static (task, s) => SimdPaths.Current.Elements.Log1pReluForward(s.chunks.Start(s.maxima, task), s.chunks.Start(s.destination, task), s.chunks.Length(task)));
+    }
 
-                if (i < count)
-                {
-                    VectorMath.Store(Saturate(VectorMath.Load(x + i, count - i)), y + i, count - i);
-                }
-            });
+    /// <summary>As the other overload, for <paramref name="count"/> elements on one vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Forward<TVector>(float* maxima, float* destination, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int i = 0;
+        for (; i <= count - TVector.Count; i += TVector.Count)
+        {
+            Saturate(TVector.Load(maxima + i)).Store(destination + i);
+        }
+
+        if (i < count)
+        {
+            VectorMath.Store(Saturate(VectorMath.Load<TVector>(maxima + i, count - i)), destination + i, count - i);
+        }
     }
 
     public static void Backward(WorkerPool pool, Tensor dOutput, Tensor maxima, Tensor dMaxima)
@@ -43,35 +43,37 @@ internal static unsafe class Log1pRelu
         pool.Run(
             chunks.Count,
             (chunks, dOutput, maxima, dMaxima),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (task, s) =>
-            {
-                float* dy = s.chunks.Start(s.dOutput, task);
-                float* x = s.chunks.Start(s.maxima, task);
-                float* dx = s.chunks.Start(s.dMaxima, task);
-                int count = s.chunks.Length(task);
-                int i = 0;
-                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
-                {
-                    Differentiate(Vector256.Load(dy + i), Vector256.Load(x + i)).Store(dx + i);
-                }
-
-                if (i < count)
-                {
-                    VectorMath.Store(Differentiate(VectorMath.Load(dy + i, count - i), VectorMath.Load(x + i, count - i)), dx + i, count - i);
-                }
-            });
+            static (task, s) => SimdPaths.Current.Elements.Log1pReluBackward(s.chunks.Start(s.dOutput, task), s.chunks.Start(s.maxima, task), s.chunks.Start(s.dMaxima, task), s.chunks.Length(task)));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Saturate(Vector256<float> x)
+    /// <summary>As the other overload, for <paramref name="count"/> elements on one vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Backward<TVector>(float* dOutput, float* maxima, float* dMaxima, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
-        // Most entries of a trained sparse model are negative, so whole vectors of zeros are worth a branch.
-        Vector256<float> negative = Vector256.LessThanOrEqual(x, Vector256<float>.Zero);
-        return negative.ExtractMostSignificantBits() == 0xff ? Vector256<float>.Zero : Vector256.AndNot(VectorMath.Log1p(new FloatVector256(x)).Value, negative);
+        int i = 0;
+        for (; i <= count - TVector.Count; i += TVector.Count)
+        {
+            Differentiate(TVector.Load(dOutput + i), TVector.Load(maxima + i)).Store(dMaxima + i);
+        }
+
+        if (i < count)
+        {
+            VectorMath.Store(Differentiate(VectorMath.Load<TVector>(dOutput + i, count - i), VectorMath.Load<TVector>(maxima + i, count - i)), dMaxima + i, count - i);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Differentiate(Vector256<float> dy, Vector256<float> x) =>
-        (dy / (Vector256<float>.One + x)) & Vector256.GreaterThan(x, Vector256<float>.Zero);
+    private static TVector Saturate<TVector>(TVector x)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        // Most entries of a trained sparse model are negative, so whole vectors of zeros are worth a branch. NaN is not below zero.
+        TVector negative = TVector.LessThanOrEqual(x, default);
+        return TVector.SignBits(negative) == uint.MaxValue >> (32 - TVector.Count) ? default : TVector.Select(negative, default, VectorMath.Log1p(x));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Differentiate<TVector>(TVector dy, TVector x)
+        where TVector : unmanaged, IFloatVector<TVector> =>
+        TVector.And(TVector.Divide(dy, TVector.Add(TVector.Broadcast(1f), x)), TVector.GreaterThan(x, default));
 }

@@ -6,7 +6,7 @@ namespace Tern.Compute.Cpu;
 /// <summary>
 /// The backward: maxima[b, v] = scale · hidden[i] · weight[v] + bias[v] with i = argMax[b, v], so each non-zero gradient g
 /// gives dHidden[i] += scale · g · weight[v], dWeight[v] += scale · g · hidden[i], dBias[v] += g. The non-zero entries
-/// are listed once, by sequence; a stable sort lists them by vocabulary entry. Each list's order is the order of additions.
+/// are listed once, by sequence; a stable sort copies them by vocabulary entry. Each list's order is the order of additions.
 /// </summary>
 internal static unsafe partial class MaxPoolProduct
 {
@@ -30,6 +30,7 @@ internal static unsafe partial class MaxPoolProduct
         GradientPlan plan = new()
         {
             Kernels = path.Kernels,
+            Elements = path.Elements,
             DMaxima = dMaxima,
             ArgMax = argMax,
             Hidden = hidden,
@@ -50,10 +51,8 @@ internal static unsafe partial class MaxPoolProduct
         }
 
         int count = plan.SequenceStarts[sequenceCount];
-        plan.Vocabulary = (int*)lists.Buffer.Floats(4 * (nint)count);
-        plan.Row = plan.Vocabulary + count;
-        plan.ByVocabulary = plan.Row + count;
-        plan.Gradient = (float*)(plan.ByVocabulary + count);
+        plan.BySequence = EntryList.At(lists.Buffer.Floats(2 * EntryList.Size(count)), count);
+        plan.ByVocabulary = EntryList.At(plan.BySequence.Gradient + count, count);
         pool.Run(sequenceCount, plan, static (b, p) => ListSequence(p, b));
 
         int vocabularyTasks = 0;
@@ -84,18 +83,18 @@ internal static unsafe partial class MaxPoolProduct
     {
         int start = plan.SequenceStarts[b];
         float* gradients = plan.DMaximaRow(b);
-        plan.Kernels.FindNonZeros(gradients, plan.DMaxima.Columns, plan.Vocabulary + start);
+        plan.Kernels.FindNonZeros(gradients, plan.DMaxima.Columns, plan.BySequence.Vocabulary + start);
         int* argMax = (int*)plan.ArgMax.Address + ((nint)b * plan.ArgMax.RowPitch);
         for (int e = start; e < plan.SequenceStarts[b + 1]; e++)
         {
-            int row = argMax[plan.Vocabulary[e]];
+            int v = plan.BySequence.Vocabulary[e], row = argMax[v];
             if (row >= plan.Hidden.Rows)
             {
-                throw new ArgumentException($"argMax[{b}, {plan.Vocabulary[e]}] is {row}, but hidden has {plan.Hidden.Rows} rows");
+                throw new ArgumentException($"argMax[{b}, {v}] is {row}, but hidden has {plan.Hidden.Rows} rows");
             }
 
-            plan.Row[e] = row;
-            plan.Gradient[e] = gradients[plan.Vocabulary[e]];
+            plan.BySequence.Row[e] = row;
+            plan.BySequence.Gradient[e] = gradients[v];
         }
     }
 
@@ -107,7 +106,7 @@ internal static unsafe partial class MaxPoolProduct
         new Span<int>(plan.EntryStarts, vocabularySize + 1).Clear();
         for (int e = 0; e < count; e++)
         {
-            plan.EntryStarts[plan.Vocabulary[e]]++;
+            plan.EntryStarts[plan.BySequence.Vocabulary[e]]++;
         }
 
         // Ends first; placing the entries from the last to the first turns them into starts.
@@ -120,49 +119,36 @@ internal static unsafe partial class MaxPoolProduct
 
         for (int e = count - 1; e >= 0; e--)
         {
-            plan.ByVocabulary[--plan.EntryStarts[plan.Vocabulary[e]]] = e;
+            int v = plan.BySequence.Vocabulary[e], place = --plan.EntryStarts[v];
+            plan.ByVocabulary.Vocabulary[place] = v;
+            plan.ByVocabulary.Row[place] = plan.BySequence.Row[e];
+            plan.ByVocabulary.Gradient[place] = plan.BySequence.Gradient[e];
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AccumulateDHidden(in GradientPlan plan, int b)
     {
-        nint weightPitch = plan.Weight.RowPitch * (nint)plan.Weight.DType.ByteSize();
-        for (int e = plan.SequenceStarts[b]; e < plan.SequenceStarts[b + 1]; e++)
-        {
-            if (plan.Row[e] >= 0)
-            {
-                int v = plan.Vocabulary[e];
-                float* dHidden = (float*)plan.DHidden.Address + ((nint)plan.Row[e] * plan.DHidden.RowPitch);
-                plan.Kernels.AddScaled(plan.Scale * plan.Gradient[e], (byte*)plan.Weight.Address + (v * weightPitch), plan.Weight.DType, plan.Weight.Columns, dHidden);
-            }
-        }
+        EntryList list = plan.BySequence;
+        ScaledRows rows = new() { Scale = plan.Scale, Factors = list.Gradient, From = list.Vocabulary, To = list.Row, Source = plan.Weight, Destination = plan.DHidden };
+        plan.Elements.AddScaledRows(rows, plan.SequenceStarts[b], plan.SequenceStarts[b + 1]);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AccumulateDWeight(in GradientPlan plan, int task)
     {
+        EntryList list = plan.ByVocabulary;
         int last = Math.Min((task + 1) * GradientPlan.VocabularyPerTask, plan.DMaxima.Columns);
-        for (int v = task * GradientPlan.VocabularyPerTask; v < last; v++)
+        int start = plan.EntryStarts[task * GradientPlan.VocabularyPerTask], end = plan.EntryStarts[last];
+        if (!plan.DWeight.IsEmpty)
         {
-            for (int z = plan.EntryStarts[v]; z < plan.EntryStarts[v + 1]; z++)
+            ScaledRows rows = new() { Scale = plan.Scale, Factors = list.Gradient, From = list.Row, To = list.Vocabulary, Source = plan.Hidden, Destination = plan.DWeight };
+            plan.Elements.AddScaledRows(rows, start, end);
+        }
+
+        for (int e = start; e < end && !plan.DBias.IsEmpty; e++)
+        {
+            if (list.Row[e] >= 0)
             {
-                int e = plan.ByVocabulary[z];
-                if (plan.Row[e] < 0)
-                {
-                    continue;
-                }
-
-                if (!plan.DWeight.IsEmpty)
-                {
-                    byte* hidden = (byte*)plan.Hidden.Address + ((nint)plan.Row[e] * plan.Hidden.RowPitch * sizeof(float));
-                    plan.Kernels.AddScaled(plan.Scale * plan.Gradient[e], hidden, DType.Float32, plan.Hidden.Columns, (float*)plan.DWeight.Address + ((nint)v * plan.DWeight.RowPitch));
-                }
-
-                if (!plan.DBias.IsEmpty)
-                {
-                    ((float*)plan.DBias.Address)[v] += plan.Gradient[e];
-                }
+                ((float*)plan.DBias.Address)[list.Vocabulary[e]] += list.Gradient[e];
             }
         }
     }
@@ -186,12 +172,35 @@ internal static unsafe partial class MaxPoolProduct
         }
     }
 
-    /// <summary>The operands, and the entries with a gradient as columns of a table: vocabulary entry, row and gradient.</summary>
+    /// <summary>Entries with a gradient, as columns of a table.</summary>
+    private readonly struct EntryList
+    {
+        private EntryList(int* memory, int count)
+        {
+            Vocabulary = memory;
+            Row = memory + count;
+            Gradient = (float*)(memory + (2 * (nint)count));
+        }
+
+        public int* Vocabulary { get; }
+
+        public int* Row { get; }
+
+        public float* Gradient { get; }
+
+        /// <summary>Floats of memory for that many entries.</summary>
+        public static nint Size(int count) => 3 * (nint)count;
+
+        public static EntryList At(float* memory, int count) => new((int*)memory, count);
+    }
+
+    /// <summary>The operands and the entries with a gradient in two orders.</summary>
     private struct GradientPlan
     {
         public const int VocabularyPerTask = 256;
 
         public VectorKernels Kernels;
+        public ElementKernels Elements;
         public Tensor DMaxima;
         public Tensor ArgMax;
         public Tensor Hidden;
@@ -203,12 +212,10 @@ internal static unsafe partial class MaxPoolProduct
 
         /// <summary>[B + 1]: where each sequence's entries start; within a sequence they ascend by vocabulary entry.</summary>
         public int* SequenceStarts;
-        public int* Vocabulary;
-        public int* Row;
-        public float* Gradient;
+        public EntryList BySequence;
 
-        /// <summary>Entries in order of vocabulary entry, then sequence; those of v start at EntryStarts[v], [V + 1].</summary>
-        public int* ByVocabulary;
+        /// <summary>In order of vocabulary entry, then sequence; those of v start at EntryStarts[v], [V + 1].</summary>
+        public EntryList ByVocabulary;
         public int* EntryStarts;
 
         public readonly float* DMaximaRow(int b) => (float*)DMaxima.Address + ((nint)b * DMaxima.RowPitch);

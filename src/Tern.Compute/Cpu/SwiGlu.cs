@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
@@ -16,29 +15,27 @@ internal static unsafe class SwiGlu
         pool.Run(
             chunks.Count,
             (chunks, gate, up, destination),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (task, s) =>
-            {
-                float* gate = s.chunks.Start(s.gate, task);
-                float* up = s.chunks.Start(s.up, task);
-                float* destination = s.chunks.Start(s.destination, task);
-                Forward(gate, up, destination, s.chunks.Length(task));
-            });
+            static (task, s) => Forward(s.chunks.Start(s.gate, task), s.chunks.Start(s.up, task), s.chunks.Start(s.destination, task), s.chunks.Length(task)));
     }
 
     /// <summary>As the other overload, for <paramref name="count"/> elements.</summary>
+    public static void Forward(float* gate, float* up, float* destination, int count) => SimdPaths.Current.Elements.SwiGluForward(gate, up, destination, count);
+
+    /// <summary>As the other overload, on one vector width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Forward(float* gate, float* up, float* destination, int count)
+    public static void Forward<TVector>(float* gate, float* up, float* destination, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
         int i = 0;
-        for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
+        for (; i <= count - TVector.Count; i += TVector.Count)
         {
-            Gate(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(destination + i);
+            Gate(TVector.Load(gate + i), TVector.Load(up + i)).Store(destination + i);
         }
 
         if (i < count)
         {
-            VectorMath.Store(Gate(VectorMath.Load(gate + i, count - i), VectorMath.Load(up + i, count - i)), destination + i, count - i);
+            int left = count - i;
+            VectorMath.Store(Gate(VectorMath.Load<TVector>(gate + i, left), VectorMath.Load<TVector>(up + i, left)), destination + i, left);
         }
     }
 
@@ -54,40 +51,47 @@ internal static unsafe class SwiGlu
         pool.Run(
             chunks.Count,
             (chunks, dOutput, gate, up, dGate, dUp),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (task, s) =>
-            {
-                float* dOutput = s.chunks.Start(s.dOutput, task);
-                float* gate = s.chunks.Start(s.gate, task);
-                float* up = s.chunks.Start(s.up, task);
-                float* dGate = s.chunks.Start(s.dGate, task);
-                float* dUp = s.chunks.Start(s.dUp, task);
-                int count = s.chunks.Length(task);
-                int i = 0;
-                for (; i <= count - VectorMath.Lanes; i += VectorMath.Lanes)
-                {
-                    (Vector256<float> towardsGate, Vector256<float> towardsUp) = Differentiate(Vector256.Load(dOutput + i), Vector256.Load(gate + i), Vector256.Load(up + i));
-                    towardsGate.Store(dGate + i);
-                    towardsUp.Store(dUp + i);
-                }
+            static (task, s) => SimdPaths.Current.Elements.SwiGluBackward(
+                s.chunks.Start(s.dOutput, task),
+                s.chunks.Start(s.gate, task),
+                s.chunks.Start(s.up, task),
+                s.chunks.Start(s.dGate, task),
+                s.chunks.Start(s.dUp, task),
+                s.chunks.Length(task)));
+    }
 
-                if (i < count)
-                {
-                    int left = count - i;
-                    (Vector256<float> towardsGate, Vector256<float> towardsUp) = Differentiate(VectorMath.Load(dOutput + i, left), VectorMath.Load(gate + i, left), VectorMath.Load(up + i, left));
-                    VectorMath.Store(towardsGate, dGate + i, left);
-                    VectorMath.Store(towardsUp, dUp + i, left);
-                }
-            });
+    /// <summary>As the other overload, for <paramref name="count"/> elements on one vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Backward<TVector>(float* dOutput, float* gate, float* up, float* dGate, float* dUp, int count)
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int i = 0;
+        for (; i <= count - TVector.Count; i += TVector.Count)
+        {
+            Differentiate(TVector.Load(dOutput + i), TVector.Load(gate + i), TVector.Load(up + i), out TVector towardsGate, out TVector towardsUp);
+            towardsGate.Store(dGate + i);
+            towardsUp.Store(dUp + i);
+        }
+
+        if (i < count)
+        {
+            int left = count - i;
+            Differentiate(VectorMath.Load<TVector>(dOutput + i, left), VectorMath.Load<TVector>(gate + i, left), VectorMath.Load<TVector>(up + i, left), out TVector towardsGate, out TVector towardsUp);
+            VectorMath.Store(towardsGate, dGate + i, left);
+            VectorMath.Store(towardsUp, dUp + i, left);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Gate(Vector256<float> gate, Vector256<float> up) => gate * VectorMath.Sigmoid(new FloatVector256(gate)).Value * up;
+    private static TVector Gate<TVector>(TVector gate, TVector up)
+        where TVector : unmanaged, IFloatVector<TVector> => TVector.Multiply(TVector.Multiply(gate, VectorMath.Sigmoid(gate)), up);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector256<float> DGate, Vector256<float> DUp) Differentiate(Vector256<float> dy, Vector256<float> gate, Vector256<float> up)
+    private static void Differentiate<TVector>(TVector dy, TVector gate, TVector up, out TVector dGate, out TVector dUp)
+        where TVector : unmanaged, IFloatVector<TVector>
     {
-        Vector256<float> one = Vector256<float>.One, sigmoid = VectorMath.Sigmoid(new FloatVector256(gate)).Value, common = dy * sigmoid;
-        return (common * up * VectorMath.MultiplyAdd(gate, one - sigmoid, one), common * gate);
+        TVector one = TVector.Broadcast(1f), sigmoid = VectorMath.Sigmoid(gate), common = TVector.Multiply(dy, sigmoid);
+        dGate = TVector.Multiply(TVector.Multiply(common, up), VectorMath.MultiplyAdd(gate, TVector.Subtract(one, sigmoid), one));
+        dUp = TVector.Multiply(common, gate);
     }
 }

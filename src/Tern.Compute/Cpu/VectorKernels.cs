@@ -20,9 +20,6 @@ internal abstract unsafe class VectorKernels
 
     /// <summary>Writes the indices of the elements that differ from zero, ascending.</summary>
     public abstract void FindNonZeros(float* values, int count, int* indices);
-
-    /// <summary>destination += scale · source, each element rounded once; the source holds floats or BFloat16 elements.</summary>
-    public abstract void AddScaled(float scale, byte* source, DType type, int count, float* destination);
 }
 
 /// <inheritdoc/>
@@ -71,43 +68,6 @@ internal sealed unsafe class VectorKernels<TVector> : VectorKernels
             {
                 *indices++ = i;
             }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void AddScaled(float scale, byte* source, DType type, int count, float* destination)
-    {
-        TVector factor = TVector.Broadcast(scale);
-        int i = 0;
-        if (type == DType.BFloat16)
-        {
-            ushort* halves = (ushort*)source;
-            for (; i + TVector.Count <= count; i += TVector.Count)
-            {
-                TVector sum = TVector.Load(destination + i);
-                sum.AddProduct(factor, TVector.LoadBFloat16(halves + i));
-                sum.Store(destination + i);
-            }
-
-            for (; i < count; i++)
-            {
-                destination[i] = MathF.FusedMultiplyAdd(scale, BFloat16Reader.Read((byte*)(halves + i)), destination[i]);
-            }
-
-            return;
-        }
-
-        float* floats = (float*)source;
-        for (; i + TVector.Count <= count; i += TVector.Count)
-        {
-            TVector sum = TVector.Load(destination + i);
-            sum.AddProduct(factor, TVector.Load(floats + i));
-            sum.Store(destination + i);
-        }
-
-        for (; i < count; i++)
-        {
-            destination[i] = MathF.FusedMultiplyAdd(scale, floats[i], destination[i]);
         }
     }
 }

@@ -27,7 +27,9 @@ public sealed class AdamWUpdateTests(ITestOutputHelper output)
                     LossOracles.AdamW(GradientScale * (double)gradient[i], settings, LearningRate, step, ref m[i], ref v[i], ref p[i]);
                 }
 
-                tensors.Backend.AdamW(tensors.Floats(gradient, rows, columns), GradientScale, settings, LearningRate, step, first, second, parameter);
+                Tensor taken = tensors.Floats(gradient, rows, columns);
+                tensors.Backend.AdamW(taken, GradientScale, settings, LearningRate, step, first, second, parameter);
+                Assert.All(tensors.Read(taken), value => Assert.Equal(0f, value));
             }
 
             output.WriteLine(Tolerance.For(DType.Float32, 5).Check($"first moment [{rows}, {columns}]", tensors.Read(first), m, columns));
