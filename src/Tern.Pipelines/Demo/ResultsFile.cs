@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Tern.Pipelines.Demo;
 
@@ -10,16 +11,17 @@ public static class ResultsFile
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = DemoJsonContext.Default,
     };
 
-    public static string Write<T>(T value) => JsonSerializer.Serialize(value, Options);
+    public static string Write<T>(T value) => JsonSerializer.Serialize(value, TypeOf<T>());
 
     /// <exception cref="InvalidDataException">The file is not what <see cref="Save"/> writes; the message names it.</exception>
     public static T Load<T>(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(File.ReadAllText(path), Options) ?? throw new InvalidDataException($"{path}: holds no object");
+            return JsonSerializer.Deserialize(File.ReadAllText(path), TypeOf<T>()) ?? throw new InvalidDataException($"{path}: holds no object");
         }
         catch (JsonException error)
         {
@@ -29,6 +31,8 @@ public static class ResultsFile
 
     /// <summary>Written aside and renamed, so that a reader never sees half a file.</summary>
     public static void Save<T>(string path, T value) => SaveText(path, Write(value) + "\n");
+
+    internal static JsonTypeInfo<T> TypeOf<T>() => (JsonTypeInfo<T>)Options.GetTypeInfo(typeof(T));
 
     public static void SaveText(string path, string text)
     {

@@ -12,13 +12,6 @@ internal sealed record IndexManifest
 {
     public const string FileName = "manifest.json";
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        WriteIndented = true,
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    };
-
     public required int Version { get; init; }
 
     /// <summary>"sparse" or "dense".</summary>
@@ -49,7 +42,7 @@ internal sealed record IndexManifest
     public void Save(string directory)
     {
         string path = Path.Combine(directory, FileName);
-        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(this with { Checksum = ComputeChecksum() }, Json) + "\n");
+        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(this with { Checksum = ComputeChecksum() }, ManifestJsonContext.Default.IndexManifest) + "\n");
         File.Move(path + ".tmp", path, overwrite: true);
     }
 
@@ -69,7 +62,7 @@ internal sealed record IndexManifest
         IndexManifest? manifest;
         try
         {
-            manifest = JsonSerializer.Deserialize<IndexManifest>(File.ReadAllBytes(path), Json);
+            manifest = JsonSerializer.Deserialize(File.ReadAllBytes(path), ManifestJsonContext.Default.IndexManifest);
         }
         catch (JsonException e)
         {
@@ -104,5 +97,9 @@ internal sealed record IndexManifest
 
     public static string Hex(ulong hash) => hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture);
 
-    private string ComputeChecksum() => Hex(XxHash3.HashToUInt64(JsonSerializer.SerializeToUtf8Bytes(this with { Checksum = "" }, Json)));
+    private string ComputeChecksum() => Hex(XxHash3.HashToUInt64(JsonSerializer.SerializeToUtf8Bytes(this with { Checksum = "" }, ManifestJsonContext.Default.IndexManifest)));
 }
+
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSerializable(typeof(IndexManifest))]
+internal sealed partial class ManifestJsonContext : JsonSerializerContext;

@@ -71,14 +71,17 @@ public static class SdkDocumentation
         WriteJudgements(Path.Combine(directory, "qrels", "train.tsv"), collection.Train);
         WriteJudgements(Path.Combine(directory, "qrels", "dev.tsv"), collection.Dev);
         WriteJudgements(Path.Combine(directory, "qrels", "test.tsv"), collection.Test);
-        RecordFile.Write(Path.Combine(directory, "collection.json"), stream => JsonSerializer.Serialize(stream, new
+        RecordFile.Write(Path.Combine(directory, "collection.json"), stream =>
         {
-            fingerprint = collection.Fingerprint,
-            documents = collection.Members.Count,
-            train_queries = collection.Train.Count,
-            dev_queries = collection.Dev.Count,
-            test_queries = collection.Test.Count,
-        }));
+            using var json = new Utf8JsonWriter(stream);
+            json.WriteStartObject();
+            json.WriteString("fingerprint", collection.Fingerprint);
+            json.WriteNumber("documents", collection.Members.Count);
+            json.WriteNumber("train_queries", collection.Train.Count);
+            json.WriteNumber("dev_queries", collection.Dev.Count);
+            json.WriteNumber("test_queries", collection.Test.Count);
+            json.WriteEndObject();
+        });
     }
 
     private static List<List<MemberDoc>> ReadFiles(SdkPacks packs)

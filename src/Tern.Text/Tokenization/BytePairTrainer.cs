@@ -107,10 +107,10 @@ public static class BytePairTrainer
 
     private static JsonObject Skeleton(BytePairTrainerOptions options)
     {
-        var normalizers = new JsonArray();
+        var normalizers = new JsonArray(); // Add(JsonNode), as the generic Add needs reflection
         if (options.SplitCaseChanges)
         {
-            normalizers.Add(new JsonObject
+            normalizers.Add((JsonNode)new JsonObject
             {
                 ["type"] = "Replace",
                 ["pattern"] = new JsonObject { ["Regex"] = @"(?<=[\p{Ll}\p{N}])(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})" },
@@ -119,7 +119,7 @@ public static class BytePairTrainer
         }
         if (options.Lowercase)
         {
-            normalizers.Add(new JsonObject { ["type"] = "Lowercase" });
+            normalizers.Add((JsonNode)new JsonObject { ["type"] = "Lowercase" });
         }
         bool keepsSpaces = options.Splitting == WordSplitting.LeadingSpaces;
         JsonObject byteLevel = ByteLevel(useRegex: keepsSpaces);
@@ -161,7 +161,7 @@ public static class BytePairTrainer
         var pairs = new JsonArray();
         foreach ((int left, int right) in merges.Pairs)
         {
-            pairs.Add($"{ByteAlphabet.Encode(merges.Entry(left))} {ByteAlphabet.Encode(merges.Entry(right))}");
+            pairs.Add((JsonNode)$"{ByteAlphabet.Encode(merges.Entry(left))} {ByteAlphabet.Encode(merges.Entry(right))}");
         }
         file["model"] = new JsonObject
         {
@@ -183,7 +183,7 @@ public static class BytePairTrainer
         JsonArray added = file["added_tokens"]!.AsArray();
         foreach (string content in (string[])[BeginOfText, EndOfText])
         {
-            added.Add(new JsonObject
+            added.Add((JsonNode)new JsonObject
             {
                 ["id"] = firstId + added.Count,
                 ["content"] = content,

@@ -90,9 +90,9 @@ internal sealed class DemoContext(DemoOptions options, IDemoObserver observer)
         Seconds[stage] = record.Seconds;
     }
 
-    public T Figures<T>(string stage) => _records[stage].Figures.Deserialize<T>(ResultsFile.Options)!;
+    public T Figures<T>(string stage) => _records[stage].Figures.Deserialize(ResultsFile.TypeOf<T>())!;
 
-    public static JsonNode ToFigures(object figures) => JsonSerializer.SerializeToNode(figures, figures.GetType(), ResultsFile.Options)!;
+    public static JsonNode ToFigures(object figures) => JsonSerializer.SerializeToNode(figures, ResultsFile.Options.GetTypeInfo(figures.GetType()))!;
 
     private TrainingSet CreateTrainingSet()
     {

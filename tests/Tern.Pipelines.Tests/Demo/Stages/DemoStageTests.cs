@@ -68,7 +68,7 @@ public sealed class DemoStageTests : IDisposable
         Run(One("a", "1"));
         var context = new DemoContext(new DemoOptions { OutputDirectory = _root }, new RecordingObserver());
         DemoPipeline.RunStages([One("a", "1")], context, CancellationToken.None);
-        Assert.Equal(new FileFigures("1", 7.5), context.Figures<FileFigures>("a"));
+        Assert.Equal(new IndexFigures(7.5, 1, 0), context.Figures<IndexFigures>("a"));
     }
 
     private static FileStage One(string name, string inputs, params string[] after) => new(name, inputs, after);
@@ -79,8 +79,6 @@ public sealed class DemoStageTests : IDisposable
         DemoPipeline.RunStages(stages, new DemoContext(new DemoOptions { OutputDirectory = _root }, observer), CancellationToken.None);
         return observer;
     }
-
-    private sealed record FileFigures(string Inputs, double Number);
 
     private sealed class FileStage(string name, string inputs, IReadOnlyList<string> after, bool fails = false) : DemoStage(name, "writes a file")
     {
@@ -93,7 +91,7 @@ public sealed class DemoStageTests : IDisposable
         public override StageOutcome Run(DemoContext context, CancellationToken cancellation)
         {
             File.WriteAllText(Outputs(context)[0], inputs);
-            return fails ? throw new InvalidOperationException("asked to fail") : new StageOutcome("wrote", new FileFigures(inputs, 7.5));
+            return fails ? throw new InvalidOperationException("asked to fail") : new StageOutcome("wrote", new IndexFigures(7.5, inputs.Length, 0));
         }
     }
 }
