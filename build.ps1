@@ -1,4 +1,4 @@
-# The project's verbs on Windows: demo, test, build, bench, pack. See README.md; build.sh is the same for Linux and macOS.
+# The project's verbs on Windows: demo, test, build, capi, bench, pack. See README.md; build.sh is the same for Linux and macOS.
 param([Parameter(Position = 0)][string]$Verb = 'help', [Parameter(ValueFromRemainingArguments = $true)][string[]]$Rest = @())
 $ErrorActionPreference = 'Stop'
 Set-Location $PSScriptRoot
@@ -41,9 +41,18 @@ switch ($Verb) {
         if ($failed -gt 0 -or $passed -eq 0) { exit 1 }
     }
     'bench' { Need-Sdk; dotnet run --project bench/Tern.Benchmarks --configuration Release -- @Rest; exit $LASTEXITCODE }
+    'capi' {
+        # One library for AVX2 and up; build it again with -p:IlcInstructionSet=x86-64-v4 for machines with AVX-512.
+        Need-Sdk
+        Invoke-Checked { dotnet publish src/Tern.CApi --configuration Release --verbosity quiet --nologo -p:TernNativeLibrary=true -p:IlcInstructionSet=x86-64-v3 @Rest }
+        New-Item -ItemType Directory -Force artifacts/capi/include, artifacts/capi/lib | Out-Null
+        Copy-Item src/Tern.CApi/include/tern.h artifacts/capi/include/
+        Copy-Item artifacts/publish/Tern.CApi/release/tern.dll artifacts/capi/lib/
+        Copy-Item artifacts/bin/Tern.CApi/release/native/tern.lib artifacts/capi/lib/
+    }
     'pack' { Need-Sdk; dotnet pack Engine.sln --configuration Release --nologo --output artifacts/packages @Rest; exit $LASTEXITCODE }
     default {
-        Write-Output 'usage: ./build.ps1 demo | test | build | bench | pack   (arguments are passed on; see README.md)'
+        Write-Output 'usage: ./build.ps1 demo | test | build | capi | bench | pack   (arguments are passed on; see README.md)'
         if ($Verb -ne 'help') { exit 2 }
     }
 }

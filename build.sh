@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The project's verbs: demo, test, build, native, bench, pack. See README.md.
+# The project's verbs: demo, test, build, native, capi, bench, pack. See README.md.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -38,6 +38,32 @@ build_command() {
     restore src/Tern.Cli
     dotnet build src/Tern.Cli --configuration Release --no-restore --verbosity quiet --nologo -p:WarningLevel=0 -clp:ErrorsOnly
     ln -sfn Tern.Cli/release/Tern.Cli artifacts/bin/tern
+}
+
+# The C library, compiled to native code. That compiler decides once for a whole library which vector instructions it may
+# use, so there is one library per level; ld.so itself picks the better one under glibc-hwcaps where the machine has it.
+publish_c_library() {
+    local system level published target=artifacts/capi
+    system=$(uname -s)/$(uname -m)
+    if [ $# -eq 0 ]; then
+        if [ "$system" = Linux/x86_64 ]; then set -- x86-64-v3 x86-64-v4; else set -- ''; fi
+    fi
+    dotnet restore src/Tern.CApi -p:TernNativeLibrary=true --verbosity quiet
+    mkdir -p $target/include $target/lib
+    cp src/Tern.CApi/include/tern.h $target/include/
+    for level in "$@"; do
+        rm -rf artifacts/obj/Tern.CApi/release/native artifacts/publish/Tern.CApi
+        dotnet publish src/Tern.CApi --configuration Release --no-restore --verbosity quiet --nologo -p:TernNativeLibrary=true "-p:IlcInstructionSet=$level"
+        case $level in
+            '' | x86-64-v3) published=$target/lib ;;
+            *) published=$target/lib/glibc-hwcaps/$level; mkdir -p "$published" ;;
+        esac
+        if [ "${system%%/*}" = Darwin ]; then
+            cp artifacts/publish/Tern.CApi/release/libtern.dylib "$published/"
+        else
+            cp artifacts/publish/Tern.CApi/release/libtern.so "$published/"
+        fi
+    done
 }
 
 run_tests() {
@@ -89,6 +115,11 @@ bench)
     restore bench/Tern.Benchmarks
     exec dotnet run --project bench/Tern.Benchmarks --configuration Release --no-restore -- "$@"
     ;;
+capi)
+    need_sdk
+    publish_c_library "$@"
+    find artifacts/capi -type f
+    ;;
 pack)
     need_sdk
     build_native --quiet
@@ -107,6 +138,7 @@ usage: ./build.sh VERB [arguments]
   test    build everything and run all tests; the last line is "N passed, N failed, N skipped"
   build   build the command line program artifacts/bin/tern
   native  build the optional native products (bfloat16, int8) with cmake; the other verbs do so where they can
+  capi    compile the C library to native code and put it with its header under artifacts/capi (needs cc or clang)
   bench   run the micro-benchmarks (arguments go to BenchmarkDotNet)
   pack    make the NuGet packages under artifacts/packages
 TEXT
