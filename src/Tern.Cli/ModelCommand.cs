@@ -1,16 +1,18 @@
 using System.CommandLine;
+using System.Text.Json;
 using Spectre.Console;
 using Tern.Model;
 
 namespace Tern.Cli;
 
-/// <summary><c>tern model</c>: what a model directory holds, and whether it still does what its maker saw.</summary>
+/// <summary><c>tern model</c>: what a model directory holds, whether it still does what its maker saw, and random ones.</summary>
 internal static class ModelCommand
 {
-    public static Command Create(Terminal terminal) => new Verb("model", "Shows a model directory's contents and re-encodes its golden texts.")
+    public static Command Create(Terminal terminal) => new Verb("model", "Shows a model directory's contents, re-encodes its golden texts, makes random models.")
     {
         CreateInfo(terminal),
         CreateSelfTest(terminal),
+        ModelRandomCommand.Create(terminal),
     };
 
     private static Verb CreateInfo(Terminal terminal)
@@ -33,8 +35,7 @@ internal static class ModelCommand
                 {
                     foreach ((string name, object value) in facts)
                     {
-                        writer.WritePropertyName(name);
-                        writer.WriteRawValue(System.Text.Json.JsonSerializer.Serialize(value));
+                        Write(writer, name, value);
                     }
                 });
             }
@@ -122,6 +123,28 @@ internal static class ModelCommand
         facts.Add(("weights_fingerprint", contract.Fingerprint));
         facts.Add(("fingerprint", model.Fingerprint));
         return facts;
+    }
+
+    private static void Write(Utf8JsonWriter writer, string name, object value)
+    {
+        switch (value)
+        {
+            case bool truth:
+                writer.WriteBoolean(name, truth);
+                break;
+            case int number:
+                writer.WriteNumber(name, number);
+                break;
+            case long number:
+                writer.WriteNumber(name, number);
+                break;
+            case float number:
+                writer.WriteNumber(name, number);
+                break;
+            default:
+                writer.WriteString(name, (string)value);
+                break;
+        }
     }
 
     private static string Text(object value) => value switch

@@ -22,7 +22,8 @@ public sealed record LlamaInitialization
     /// <summary>Start value of the sparse head's term bias; null: the model has none.</summary>
     public float? TermBias { get; init; }
 
-    internal void Fill(ParameterLayout layout, LlamaConfig config, Span<float> destination)
+    /// <summary>A weight's elements from <paramref name="first"/> on, counted row by row.</summary>
+    internal void Fill(ParameterLayout layout, LlamaConfig config, Span<float> destination, long first = 0)
     {
         switch (layout.Role)
         {
@@ -33,16 +34,16 @@ public sealed record LlamaInitialization
                 destination.Fill(TermBias ?? 0f);
                 break;
             case ParameterRole.Projection:
-                Normal(layout.Name, ProjectionStandardDeviation, destination);
+                Normal(layout.Name, ProjectionStandardDeviation, destination, first);
                 break;
             case ParameterRole.ResidualProjection when ZeroResidualProjections:
                 destination.Clear();
                 break;
             case ParameterRole.ResidualProjection:
-                Normal(layout.Name, ProjectionStandardDeviation / MathF.Sqrt(2f * config.LayerCount), destination);
+                Normal(layout.Name, ProjectionStandardDeviation / MathF.Sqrt(2f * config.LayerCount), destination, first);
                 break;
             default:
-                FillEmbedding(layout, destination);
+                FillEmbedding(layout, destination, first);
                 break;
         }
     }
@@ -55,21 +56,18 @@ public sealed record LlamaInitialization
         }
     }
 
-    private void FillEmbedding(ParameterLayout layout, Span<float> destination)
+    private void FillEmbedding(ParameterLayout layout, Span<float> destination, long first)
     {
         // The stream of the output projection is the embedding's: the untied copy.
-        Normal("model.embed_tokens.weight", EmbeddingStandardDeviation, destination);
+        Normal("model.embed_tokens.weight", EmbeddingStandardDeviation, destination, first);
         if (EmbeddingScales is { } scales)
         {
-            for (int token = 0; token < layout.Rows; token++)
+            for (int i = 0; i < destination.Length; i++)
             {
-                foreach (ref float value in destination.Slice(token * layout.Columns, layout.Columns))
-                {
-                    value *= scales[token];
-                }
+                destination[i] *= scales[(int)((first + i) / layout.Columns)];
             }
         }
     }
 
-    private void Normal(string name, float standardDeviation, Span<float> destination) => new NormalSource(Seed, name).Fill(standardDeviation, destination);
+    private void Normal(string name, float standardDeviation, Span<float> destination, long first) => new NormalSource(Seed, name).Fill(standardDeviation, destination, first);
 }

@@ -1,7 +1,4 @@
-using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using System.Text;
-using System.Text.Json;
 using Tern.Compute;
 using Tern.Model.Checkpoints;
 
@@ -105,24 +102,14 @@ public sealed class LlamaWeights : IDisposable
     /// <summary>Hash of config, names, types, shapes and bytes, as 32 hexadecimal digits. Reads every weight.</summary>
     public string Fingerprint()
     {
-        var hash = new XxHash128();
-        using (var buffer = new MemoryStream())
-        {
-            using (var json = new Utf8JsonWriter(buffer))
-            {
-                LlamaConfigJson.Write(Config, json);
-            }
-
-            hash.Append(buffer.ToArray());
-        }
-
+        var fingerprint = new WeightsFingerprint(Config);
         foreach (Parameter parameter in Parameters)
         {
-            hash.Append(Encoding.UTF8.GetBytes($"{parameter.Name} {DTypeName(parameter)} [{string.Join(", ", parameter.FileShape)}]\n"));
-            Visit(parameter, hash.Append);
+            fingerprint.Begin(parameter.Name, DTypeName(parameter), parameter.FileShape);
+            Visit(parameter, fingerprint.Append);
         }
 
-        return Convert.ToHexStringLower(hash.GetCurrentHash());
+        return fingerprint.ToString();
     }
 
     public void ZeroGradients()

@@ -3,19 +3,32 @@ using System.Text;
 
 namespace Tern.Model;
 
-/// <summary>Normally distributed numbers that a seed and a name determine: SplitMix64 and Box–Muller.</summary>
-internal sealed class NormalSource(int seed, string name)
+/// <summary>
+/// A stream of normally distributed numbers that a seed and a name determine: SplitMix64 and Box–Muller. A number
+/// depends on its place in the stream only, so that parts of it can be drawn anywhere, in any order.
+/// </summary>
+internal readonly struct NormalSource(int seed, string name)
 {
-    private ulong _state = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(name), seed);
+    private const ulong Increment = 0x9E3779B97F4A7C15;
 
-    public void Fill(float standardDeviation, Span<float> destination)
+    private readonly ulong _start = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(name), seed);
+
+    /// <summary>The numbers from place <paramref name="first"/> on, with mean 0.</summary>
+    public void Fill(float standardDeviation, Span<float> destination, long first = 0)
     {
-        for (int i = 0; i < destination.Length; i += 2)
+        // Two uniform numbers make two normal ones, the even place by cosine and the odd one by sine.
+        for (int i = first % 2 == 0 ? 0 : -1; i < destination.Length; i += 2)
         {
+            ulong state = _start + ((ulong)(first + i) * Increment);
+
             // 1 - u is in (0, 1], so that the logarithm is finite.
-            double radius = standardDeviation * Math.Sqrt(-2 * Math.Log(1 - NextUniform()));
-            (double sin, double cos) = Math.SinCos(2 * Math.PI * NextUniform());
-            destination[i] = (float)(radius * cos);
+            double radius = standardDeviation * Math.Sqrt(-2 * Math.Log(1 - Uniform(state + Increment)));
+            (double sin, double cos) = Math.SinCos(2 * Math.PI * Uniform(state + unchecked(2 * Increment)));
+            if (i >= 0)
+            {
+                destination[i] = (float)(radius * cos);
+            }
+
             if (i + 1 < destination.Length)
             {
                 destination[i + 1] = (float)(radius * sin);
@@ -23,10 +36,8 @@ internal sealed class NormalSource(int seed, string name)
         }
     }
 
-    private double NextUniform()
+    private static double Uniform(ulong z)
     {
-        _state += 0x9E3779B97F4A7C15;
-        ulong z = _state;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return ((z ^ (z >> 31)) >> 11) * (1.0 / (1UL << 53));
