@@ -16,5 +16,11 @@ if (args is ["operations", ..])
     return 0;
 }
 
+if (args is ["big-model", var directory, ..])
+{
+    BigModel.Write(Console.Out, directory, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0);
+    return 0;
+}
+
 BenchmarkSwitcher.FromAssembly(typeof(FmaPeak).Assembly).Run(args);
 return 0;
