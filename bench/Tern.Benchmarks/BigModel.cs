@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Tern.Compute;
+using Tern.Compute.Cpu;
 using Tern.Compute.Threading;
 using Tern.Model;
 
@@ -18,11 +19,11 @@ internal static class BigModel
     private static readonly (int Texts, int Tokens)[] Batches = [(1, 16), (1, 64), (1, 512), (8, 64), (16, 128)];
     private static readonly TimeSpan TimePerBatch = TimeSpan.FromSeconds(20);
 
-    public static void Write(TextWriter output, string directory, int threads)
+    public static void Write(TextWriter output, string directory, int threads, ProductPrecision precision)
     {
         threads = threads > 0 ? threads : Environment.ProcessorCount;
         long start = Stopwatch.GetTimestamp();
-        using RetrieverModel model = RetrieverModel.Load(directory, new ModelOptions { Threads = threads });
+        using RetrieverModel model = RetrieverModel.Load(directory, new ModelOptions { Threads = threads, Precision = precision });
         double openSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         long openPeak = Status("VmHWM");
         Encode(model, [TextOf(model, Batches[0].Tokens)]);
@@ -30,7 +31,7 @@ internal static class BigModel
 
         long weightBytes = new DirectoryInfo(directory).GetFiles("*.safetensors").Sum(f => f.Length);
         Line($"# {Path.GetFileName(Path.TrimEndingDirectorySeparator(directory))}: {model.ParameterCount:N0} weights, {weightBytes / 1e9:0.00} GB, {model.Contract.Kind.ToString().ToLowerInvariant()}");
-        Line($"\n{Processor()}, {threads} threads; {RuntimeInformation.OSDescription}; .NET {Environment.Version}; {SimdPaths.Current.Name}; Tern {typeof(RetrieverModel).Assembly.GetName().Version!.ToString(3)}\n");
+        Line($"\n{Processor()}, {threads} threads; {RuntimeInformation.OSDescription}; .NET {Environment.Version}; {SimdPaths.Current.Name}, {precision.ToName()} products; Tern {typeof(RetrieverModel).Assembly.GetName().Version!.ToString(3)}\n");
 
         var rows = new List<(int Texts, long Tokens, double Seconds, int Runs, double Flops)>();
         foreach ((int texts, int tokens) in Batches.Where(b => b.Tokens <= model.Contract.MaxDocumentTokens))
@@ -43,7 +44,7 @@ internal static class BigModel
 
         // Measured last, so that their memory is in no peak above; the peak of this process is read before.
         long peak = Status("VmHWM"), anonymous = Status("RssAnon"), file = Status("RssFile");
-        double gigaflops = threads * OnePeak(), bandwidth = Bandwidth(threads);
+        double gigaflops = threads * OnePeak(precision), bandwidth = Bandwidth(threads);
         Line($"| | measured | asked |\n| --- | ---: | ---: |");
         Line($"| open (files in the page cache) | {openSeconds:0.00} s | < 2 s |");
         Line($"| open and first vector | {firstSeconds:0.00} s | |");
@@ -117,11 +118,32 @@ internal static class BigModel
         return (times[times.Count / 2], times.Count);
     }
 
-    private static double OnePeak() => SimdPaths.Current.VectorByteCount switch
+    private static double OnePeak(ProductPrecision precision) => precision switch
     {
-        64 => FmaPeak.Measure<Compute.Cpu.FloatVector512>(),
-        32 => FmaPeak.Measure<Compute.Cpu.FloatVector256>(),
-        _ => FmaPeak.Measure<Compute.Cpu.FloatVector128>(),
+        ProductPrecision.BFloat16 => NativePeak(NativeKernels.PeakBFloat16),
+        ProductPrecision.Int8 => NativePeak(NativeKernels.PeakInt8),
+        _ => FloatPeak(),
+    };
+
+    /// <summary>GFLOP/s of one thread, the best of a few short runs of a function that returns its multiply-adds.</summary>
+    private static double NativePeak(Func<long, long> run)
+    {
+        double best = 0;
+        for (int repeat = 0; repeat < 10; repeat++)
+        {
+            double start = ThreadClock.Seconds;
+            long count = run(1_000_000);
+            best = Math.Max(best, 2e-9 * count / (ThreadClock.Seconds - start));
+        }
+
+        return best;
+    }
+
+    private static double FloatPeak() => SimdPaths.Current.VectorByteCount switch
+    {
+        64 => FmaPeak.Measure<FloatVector512>(),
+        32 => FmaPeak.Measure<FloatVector256>(),
+        _ => FmaPeak.Measure<FloatVector128>(),
     };
 
     /// <summary>GB/s at which all threads together read memory much larger than the caches, the best of five.</summary>

@@ -1,3 +1,4 @@
+using Tern.Compute;
 using System.Globalization;
 using BenchmarkDotNet.Running;
 using Tern.Benchmarks;
@@ -18,7 +19,7 @@ if (args is ["operations", ..])
 
 if (args is ["big-model", var directory, ..])
 {
-    BigModel.Write(Console.Out, directory, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0);
+    BigModel.Write(Console.Out, directory, args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0, args.Length > 3 ? ProductPrecisions.Parse(args[3]) : ProductPrecision.Float32);
     return 0;
 }
 
