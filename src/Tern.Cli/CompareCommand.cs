@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Spectre.Console;
 using Tern.Retrieval;
 
 namespace Tern.Cli;
@@ -12,65 +11,87 @@ internal static class CompareCommand
     public static Command Create(Terminal terminal)
     {
         var judgements = new EvaluationFlags();
-        var qrels = new Argument<string>("qrels") { Description = "Judgements: TREC, BEIR or JSON." };
+        var qrels = new Argument<string>("qrels") { Description = "Judgements: TREC, MS MARCO, BEIR or {topic: {document: level}}." };
         var runA = new Argument<string>("run_a") { Description = "The run to compare with." };
         var runB = new Argument<string>("run_b") { Description = "The run that may be better." };
-        var measures = new Argument<string[]>("measures") { Description = $"{DefaultMeasures}, unless given.", Arity = ArgumentArity.ZeroOrMore };
+        var more = new Argument<string[]>("more") { Description = $"Further runs (files), and measures: {DefaultMeasures}, unless given.", Arity = ArgumentArity.ZeroOrMore };
+        var perTopic = new Option<bool>("-q") { Description = "Show every topic, too." };
+        Option<string> pairs = Flags.Choice("--pairs", "Compare with the first run alone, or every run with every other.", "first", "first", "all");
         Option<int> permutations = Flags.Count("--permutations", "Random sign flips of the test.", RandomizationTest.DefaultPermutations);
-        Option<int> seed = Flags.Count("--seed", "Of these flips.", 1, least: 0);
+        Option<int> seed = Flags.Count("--seed", "Of these flips and of the bootstrap.", 1, least: 0);
+        Option<string> format = Flags.Choice("--format", "How to print.", "table", "table", "markdown", "latex", "json");
         Option<bool> json = Flags.Json("the comparison");
-        var command = new Verb("compare", "Compares two runs topic by topic with a paired randomisation test.")
+        var command = new Verb("compare", "Compares runs topic by topic with paired randomisation tests and bootstrap intervals.")
         {
-            Examples = ["tern compare qrels.txt bm25.trec sparse.trec", "tern compare -c qrels.txt a.trec b.trec nDCG@10 --json"],
+            Notes = """
+                p is two-sided, from random sign flips of the topics' differences; p (Holm) is corrected for all the
+                comparisons shown, runs times measures. The interval is of the mean difference, from topics drawn
+                with replacement. Topics: those that are judged and in any of the runs (-c: all judged); a run that
+                lacks one found nothing there.
+                """,
+            Examples =
+            [
+                "tern compare qrels.txt bm25.trec sparse.trec",
+                "tern compare -c qrels.txt bm25.trec dense.trec sparse.trec nDCG@10 RR@10",
+                "tern compare qrels.txt a.trec b.trec c.trec --pairs all --format latex",
+                "tern compare -q qrels.txt a.trec b.trec nDCG@10 --json",
+            ],
         };
         command.Add(qrels);
         command.Add(runA);
         command.Add(runB);
-        command.Add(measures);
+        command.Add(more);
         judgements.AddTo(command);
-        foreach (Option option in new Option[] { permutations, seed, json })
+        foreach (Option option in new Option[] { perTopic, pairs, permutations, seed, format, json })
         {
             command.Add(option);
         }
 
         command.SetAction((parsed, _) =>
         {
-            string names = string.Join(' ', parsed.GetValue(measures) ?? []);
-            IReadOnlyList<Measure> asked = Measure.ParseList(names.Length == 0 ? DefaultMeasures : names);
+            string[] rest = parsed.GetValue(more) ?? [];
+            string[] paths = [parsed.GetRequiredValue(runA), parsed.GetRequiredValue(runB), .. rest.Where(IsFile)];
+            IReadOnlyList<Measure> asked = judgements.ReadMeasures(parsed, [.. rest.Where(word => !IsFile(word))], DefaultMeasures);
+            if (asked.FirstOrDefault(measure => !measure.IsPerTopic || measure.IsText) is { } unfit)
+            {
+                throw new UsageException($"{unfit.Name} has no value for a topic and cannot be compared");
+            }
+
             string qrelsPath = parsed.GetRequiredValue(qrels);
-            Qrels judged = Qrels.Read(qrelsPath);
-            Run a = Run.Read(parsed.GetRequiredValue(runA));
-            Run b = Run.Read(parsed.GetRequiredValue(runB));
+            Qrels judged = judgements.ReadQrels(parsed, qrelsPath);
+            (Run Run, string? Note)[] read = Array.ConvertAll(paths, path => judgements.ReadRun(parsed, path, judged));
             EvaluationOptions options = judgements.Read(parsed);
 
             // A topic that only one run answers counts as found nothing in the other; otherwise topics would not pair up.
             if (!options.CompleteTopics)
             {
-                judged = judged.Restrict(topic => a.Contains(topic) || b.Contains(topic));
+                judged = judged.Restrict(topic => read.Any(r => r.Run.Contains(topic)));
                 options = options with { CompleteTopics = true };
             }
 
             if (judged.Topics.Count == 0)
             {
-                throw new InvalidDataException($"no topic of the two runs is judged in {qrelsPath}");
+                throw new InvalidDataException($"no topic of the {paths.Length} runs is judged in {qrelsPath}");
             }
 
-            EvaluationReport first = TrecEval.Evaluate(judged, a, asked, options);
-            EvaluationReport second = TrecEval.Evaluate(judged, b, asked, options);
-            Row[] rows = [.. asked.Select(m => new Row(m, first.Summary(m), second.Summary(m), RandomizationTest.Paired(second, first, m, parsed.GetValue(permutations), (ulong)parsed.GetValue(seed))))];
-            if (parsed.GetValue(json))
+            EvaluationReport[] reports = Array.ConvertAll(read, r => TrecEval.Evaluate(judged, r.Run, asked, options));
+            var comparison = new RunComparison(Labels(paths), reports, parsed.GetRequiredValue(pairs) == "all", parsed.GetValue(permutations), (ulong)parsed.GetValue(seed));
+            comparison.Write(terminal, parsed.GetValue(json) ? "json" : parsed.GetRequiredValue(format), parsed.GetValue(perTopic));
+            foreach (string note in read.Select(r => r.Note).OfType<string>())
             {
-                WriteJson(terminal.Out, rows, first.Topics.Count);
-            }
-            else
-            {
-                WriteTable(terminal, rows, first.Topics.Count);
+                terminal.Error.WriteLine($"note: {note}");
             }
 
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
     }
+
+    private static bool IsFile(string word) => word == "-" || word.AsSpan().IndexOfAny('/', '\\') >= 0 || File.Exists(word);
+
+    /// <summary>File names, and whole paths where two are the same.</summary>
+    private static string[] Labels(string[] paths) =>
+        Array.ConvertAll(paths, path => paths.Count(other => Path.GetFileName(other) == Path.GetFileName(path)) == 1 ? Path.GetFileName(path) : path);
 
     private static Qrels Restrict(this Qrels qrels, Func<string, bool> keep)
     {
@@ -85,54 +106,4 @@ internal static class CompareCommand
 
         return kept;
     }
-
-    private static void WriteTable(Terminal terminal, Row[] rows, int topicCount)
-    {
-        var table = new Table { Border = terminal.OutIsTerminal ? TableBorder.Rounded : TableBorder.None };
-        table.AddColumn("measure");
-        foreach (string column in new[] { "A", "B", "B - A", "95 % interval", "p", "B wins", "B loses", "ties" })
-        {
-            table.AddColumn(new TableColumn(column).RightAligned());
-        }
-
-        foreach (Row row in rows)
-        {
-            PairedComparison paired = row.Paired;
-            table.AddRow(
-                row.Measure.Name.EscapeMarkup(),
-                Invariant($"{row.A:0.0000}"),
-                Invariant($"{row.B:0.0000}"),
-                Invariant($"{paired.MeanDifference:+0.0000;-0.0000;0.0000}"),
-                Invariant($"{paired.IntervalLow:+0.0000;-0.0000;0.0000} .. {paired.IntervalHigh:+0.0000;-0.0000;0.0000}"),
-                paired.PValue < 0.0001 ? "<0.0001" : Invariant($"{paired.PValue:0.0000}"),
-                Invariant($"{paired.Wins}"),
-                Invariant($"{paired.Losses}"),
-                Invariant($"{paired.Ties}"));
-        }
-
-        terminal.OutConsole.Write(table);
-        terminal.Out.WriteLine($"{topicCount} topics; p: paired randomisation test, two-sided");
-    }
-
-    private static void WriteJson(TextWriter output, Row[] rows, int topicCount) => JsonOutput.Write(output, json =>
-    {
-        json.WriteNumber("topics", topicCount);
-        json.WriteArray("measures", rows, row =>
-        {
-            json.WriteStartObject();
-            json.WriteString("measure", row.Measure.Name);
-            json.WriteNumber("a", row.A);
-            json.WriteNumber("b", row.B);
-            json.WriteNumber("difference", row.Paired.MeanDifference);
-            json.WriteNumber("interval_low", row.Paired.IntervalLow);
-            json.WriteNumber("interval_high", row.Paired.IntervalHigh);
-            json.WriteNumber("p", row.Paired.PValue);
-            json.WriteNumber("wins", row.Paired.Wins);
-            json.WriteNumber("losses", row.Paired.Losses);
-            json.WriteNumber("ties", row.Paired.Ties);
-            json.WriteEndObject();
-        });
-    });
-
-    private sealed record Row(Measure Measure, double A, double B, PairedComparison Paired);
 }

@@ -13,6 +13,7 @@ internal static class DataCommand
         CreateScan(terminal, "check", "Reads a collection to its end and lists what does not fit together; exit code 3 if anything does not.", failOnProblems: true),
         CreateScan(terminal, "stats", "Counts the records of a collection and the words of its texts.", failOnProblems: false),
         CreateTokenizer(terminal),
+        ConvertCommand.Create(terminal),
     };
 
     private static Verb CreateScan(Terminal terminal, string name, string description, bool failOnProblems)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Spectre.Console;
 using Tern.Retrieval;
 
 namespace Tern.Cli;
@@ -10,120 +9,62 @@ internal static class EvalCommand
     public static Command Create(Terminal terminal)
     {
         var judgements = new EvaluationFlags();
-        var qrels = new Argument<string>("qrels") { Description = "Judgements: TREC, BEIR or JSON." };
-        var run = new Argument<string>("run") { Description = "The run: TREC, MS MARCO, or {topic: {document: score}}; - for standard input." };
+        var qrels = new Argument<string>("qrels") { Description = "Judgements: TREC, MS MARCO, BEIR or {topic: {document: level}}." };
+        var run = new Argument<string>("run") { Description = "The run: TREC, MS MARCO, Tevatron, or {topic: {document: score}}; .gz and .lz4 too; - for standard input." };
         var measures = new Argument<string[]>("measures") { Description = "Such as nDCG@10 RR@10 R@100 'P(rel=2)@5', or trec_eval's names; its usual report unless given.", Arity = ArgumentArity.ZeroOrMore };
-        var trecMeasures = new Option<string[]>("-m") { Description = "A measure in trec_eval's way, such as ndcg_cut.10,20; may be repeated.", HelpName = "name" };
         var perTopic = new Option<bool>("-q") { Description = "Show every topic, too." };
-        Option<string> format = Flags.Choice("--format", "How to print.", "trec", "trec", "table", "json");
+        var noSummary = new Option<bool>("-n") { Description = "Leave out the line over all topics." };
+        Option<string> format = Flags.Choice("--format", "How to print.", "trec", "trec", "table", "markdown", "latex", "json");
         Option<bool> json = Flags.Json("the values");
         var command = new Verb("eval", "Measures a run against judgements, as trec_eval does.")
         {
+            Notes = """
+                nDCG takes the level as its gain, as trec_eval does; nDCG(dcg=exp-log2)@10 takes 2^level-1, as gdeval,
+                and nDCG(dcg=binary)@10 relevant or not, as sentence-transformers. R_cap@k divides by at most k.
+                Without -c the average is over the topics that are in both files (--semantics trec10 refuses a run
+                that lacks a judged topic, as trec_eval 10.0 does); with -c over all judged topics.
+                """,
             Examples =
             [
                 "tern eval qrels.txt run.trec",
                 "tern eval -c -M 10 -m recip_rank qrels.dev.tsv run.trec",
-                "tern eval beir/scifact/qrels/test.tsv run.trec nDCG@10 R@100 --format table",
+                "tern eval -q -m all_trec --semantics trec10 qrels.txt run.trec",
+                "tern eval beir/scifact/qrels/test.tsv run.json nDCG@10 R@100 R_cap@100 --format table",
             ],
         };
         command.Add(qrels);
         command.Add(run);
         command.Add(measures);
-        command.Add(trecMeasures);
         judgements.AddTo(command);
-        foreach (Option option in new Option[] { perTopic, format, json })
+        foreach (Option option in new Option[] { perTopic, noSummary, format, json })
         {
             command.Add(option);
         }
 
         command.SetAction((parsed, _) =>
         {
-            string names = string.Join(' ', [.. parsed.GetValue(measures) ?? [], .. parsed.GetValue(trecMeasures) ?? []]);
-            bool isDefault = names.Length == 0 || names == "official";
-            IReadOnlyList<Measure> asked = isDefault ? Measure.TrecDefault : Measure.ParseList(names);
+            EvaluationOptions options = judgements.Read(parsed);
+            IReadOnlyList<Measure> asked = judgements.ReadMeasures(parsed, parsed.GetValue(measures) ?? [], "official");
             string qrelsPath = parsed.GetRequiredValue(qrels);
             string runPath = parsed.GetRequiredValue(run);
-            Qrels judged = Qrels.Read(qrelsPath);
-            Run ranked = Run.Read(runPath);
-            EvaluationOptions options = judgements.Read(parsed);
+            Qrels judged = judgements.ReadQrels(parsed, qrelsPath);
+            (Run ranked, string? selfMatches) = judgements.ReadRun(parsed, runPath, judged);
             int missing = judged.Topics.Count(topic => !ranked.Contains(topic));
             if (missing == judged.Topics.Count)
             {
                 throw new InvalidDataException($"{runPath}: none of its {ranked.Topics.Count} topics is judged in {qrelsPath}");
             }
 
-            EvaluationReport report = TrecEval.Evaluate(judged, ranked, asked, options);
+            if (missing > 0 && !options.CompleteTopics && options.Semantics == EvaluationSemantics.Trec10)
+            {
+                throw new InvalidDataException($"{runPath}: {missing} of {judged.Topics.Count} judged topics are missing, the first is '{judged.Topics.First(topic => !ranked.Contains(topic))}'; trec_eval 10 stops here: -c counts them as 0, --semantics trec9 leaves them out");
+            }
+
+            var output = new EvaluationPrint(TrecEval.Evaluate(judged, ranked, asked, options), options, judged.Topics.Count, selfMatches, ranked.Tag);
             string chosen = parsed.GetValue(json) ? "json" : parsed.GetRequiredValue(format);
-            switch (chosen)
-            {
-                case "json":
-                    WriteJson(terminal.Out, report, parsed.GetValue(perTopic));
-                    break;
-                case "table":
-                    WriteTable(terminal, report, parsed.GetValue(perTopic));
-                    break;
-                default:
-                    report.Write(terminal.Out, parsed.GetValue(perTopic), isDefault ? ranked.Tag : null);
-                    break;
-            }
-
-            if (missing > 0 && !options.CompleteTopics)
-            {
-                terminal.Error.WriteLine($"note: {missing} of {judged.Topics.Count} judged topics are not in {runPath} and do not count; -c counts them as 0");
-            }
-
+            output.Write(terminal, chosen, parsed.GetValue(perTopic), !parsed.GetValue(noSummary));
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
     }
-
-    private static void WriteTable(Terminal terminal, EvaluationReport report, bool perTopic)
-    {
-        var table = new Table { Border = terminal.OutIsTerminal ? TableBorder.Rounded : TableBorder.None };
-        table.AddColumn("topic");
-        foreach (Measure measure in report.Measures)
-        {
-            table.AddColumn(new TableColumn(measure.Name.EscapeMarkup()).RightAligned());
-        }
-
-        for (int t = 0; perTopic && t < report.Topics.Count; t++)
-        {
-            table.AddRow([report.Topics[t].EscapeMarkup(), .. report.Measures.Select(m => Value(m, report.PerTopic(m)[t]))]);
-        }
-
-        table.AddRow([$"[bold]all ({report.Topics.Count})[/]", .. report.Measures.Select(m => $"[bold]{Value(m, report.Summary(m))}[/]")]);
-        terminal.OutConsole.Write(table);
-    }
-
-    private static string Value(Measure measure, double value) => measure.IsCount ? Invariant($"{value:0}") : Invariant($"{value:0.0000}");
-
-    private static void WriteJson(TextWriter output, EvaluationReport report, bool perTopic) => JsonOutput.Write(output, json =>
-    {
-        json.WriteNumber("topics", report.Topics.Count);
-        json.WriteStartObject("measures");
-        foreach (Measure measure in report.Measures)
-        {
-            json.WriteNumber(measure.Name, report.Summary(measure));
-        }
-
-        json.WriteEndObject();
-        if (!perTopic)
-        {
-            return;
-        }
-
-        json.WriteStartObject("per_topic");
-        for (int t = 0; t < report.Topics.Count; t++)
-        {
-            json.WriteStartObject(report.Topics[t]);
-            foreach (Measure measure in report.Measures)
-            {
-                json.WriteNumber(measure.Name, report.PerTopic(measure)[t]);
-            }
-
-            json.WriteEndObject();
-        }
-
-        json.WriteEndObject();
-    });
 }

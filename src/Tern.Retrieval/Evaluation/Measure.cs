@@ -1,16 +1,21 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Tern.Retrieval;
 
-/// <summary>What a measure computes for one topic; trec_eval's definitions.</summary>
+/// <summary>What a measure computes for one topic.</summary>
 internal enum MeasureKind
 {
+    // Counts are summed over topics.
     TopicCount,
     RetrievedCount,
     RelevantCount,
     RelevantRetrievedCount,
     NonRelevantJudgedRetrievedCount,
+
+    // Texts have no value.
+    RunId,
+    RelevanceString,
+
     AveragePrecision,
     GeometricAveragePrecision,
     InferredAveragePrecision,
@@ -20,14 +25,26 @@ internal enum MeasureKind
     GeometricBpref,
     ReciprocalRank,
     PrecisionAtRecall,
-    ElevenPointAverage,
+    MeanPrecisionAtRecall,
     Utility,
     Precision,
     RelativePrecision,
     Recall,
+    CappedRecall,
     Success,
     Unjudged,
+    Judged,
+    Dcg,
+    IdealDcg,
     Ndcg,
+    NdcgAtRelevant,
+    NdcgAtLevels,
+    NormalizedGain,
+    BinaryGain,
+    RankBiasedPrecision,
+    RankBiasedPrecisionResidual,
+    ExpectedReciprocalRank,
+    Yaap,
     SetPrecision,
     SetRelativePrecision,
     SetRecall,
@@ -35,142 +52,99 @@ internal enum MeasureKind
     SetF,
 }
 
-/// <summary>
-/// An evaluation measure by name: the field's (<c>nDCG@10</c>, <c>RR@10</c>, <c>R@100</c>, <c>AP</c>, <c>P(rel=2)@5</c>)
-/// or trec_eval's (<c>ndcg_cut_10</c>, <c>recip_rank</c>, <c>recall_100</c>, <c>map</c>). nDCG has linear gains.
-/// </summary>
-public sealed partial record Measure
+/// <summary>What a relevance level is worth in nDCG.</summary>
+internal enum GainFunction
 {
-    private static readonly Dictionary<string, MeasureKind> Plain = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["num_q"] = MeasureKind.TopicCount,
-        ["num_ret"] = MeasureKind.RetrievedCount,
-        ["num_rel"] = MeasureKind.RelevantCount,
-        ["num_rel_ret"] = MeasureKind.RelevantRetrievedCount,
-        ["num_nonrel_judged_ret"] = MeasureKind.NonRelevantJudgedRetrievedCount,
-        ["map"] = MeasureKind.AveragePrecision,
-        ["AP"] = MeasureKind.AveragePrecision,
-        ["gm_map"] = MeasureKind.GeometricAveragePrecision,
-        ["infAP"] = MeasureKind.InferredAveragePrecision,
-        ["Rprec"] = MeasureKind.RPrecision,
-        ["bpref"] = MeasureKind.Bpref,
-        ["gm_bpref"] = MeasureKind.GeometricBpref,
-        ["recip_rank"] = MeasureKind.ReciprocalRank,
-        ["RR"] = MeasureKind.ReciprocalRank,
-        ["MRR"] = MeasureKind.ReciprocalRank,
-        ["11pt_avg"] = MeasureKind.ElevenPointAverage,
-        ["utility"] = MeasureKind.Utility,
-        ["ndcg"] = MeasureKind.Ndcg,
-        ["set_P"] = MeasureKind.SetPrecision,
-        ["set_relative_P"] = MeasureKind.SetRelativePrecision,
-        ["set_recall"] = MeasureKind.SetRecall,
-        ["set_map"] = MeasureKind.SetMap,
-        ["set_F"] = MeasureKind.SetF,
-    };
+    /// <summary>The level itself: trec_eval, pytrec_eval, BEIR.</summary>
+    Linear,
 
-    private static readonly Dictionary<string, MeasureKind> WithCutoff = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["P"] = MeasureKind.Precision,
-        ["recall"] = MeasureKind.Recall,
-        ["R"] = MeasureKind.Recall,
-        ["success"] = MeasureKind.Success,
-        ["relative_P"] = MeasureKind.RelativePrecision,
-        ["unj"] = MeasureKind.Unjudged,
-        ["ndcg"] = MeasureKind.Ndcg,
-        ["ndcg_cut"] = MeasureKind.Ndcg,
-        ["map"] = MeasureKind.AveragePrecision,
-        ["AP"] = MeasureKind.AveragePrecision,
-        ["map_cut"] = MeasureKind.AveragePrecision,
-        ["RR"] = MeasureKind.ReciprocalRank,
-        ["MRR"] = MeasureKind.ReciprocalRank,
-    };
+    /// <summary>2^level − 1: gdeval, Burges.</summary>
+    Exponential,
 
-    private static readonly Dictionary<string, MeasureKind> WithFraction = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["iprec_at_recall"] = MeasureKind.PrecisionAtRecall,
-        ["Rprec_mult"] = MeasureKind.RPrecisionMultiple,
-    };
+    /// <summary>1 for relevant: sentence-transformers.</summary>
+    Binary,
+}
 
-    private Measure(string name, MeasureKind kind)
+/// <summary>
+/// An evaluation measure by name: the field's (<c>nDCG@10</c>, <c>RR@10</c>, <c>R@100</c>, <c>AP</c>, <c>P(rel=2)@5</c>,
+/// as ir_measures writes them) or trec_eval's (<c>ndcg_cut.10</c>, <c>ndcg_cut_10</c>, <c>recip_rank</c>, <c>map</c>).
+/// nDCG has linear gains unless named otherwise: <c>nDCG(dcg=exp-log2)@10</c>, <c>nDCG(dcg=binary)@10</c>.
+/// </summary>
+public sealed record Measure
+{
+    internal Measure(string name, MeasureKind kind)
     {
         Name = name;
         Kind = kind;
     }
 
-    /// <summary>As it was asked for.</summary>
+    /// <summary>As it is reported: trec_eval's names as trec_eval prints them, others as they were asked for.</summary>
     public string Name { get; }
 
     internal MeasureKind Kind { get; }
 
     /// <summary>Only the first so many documents count; 0 for all.</summary>
-    internal int Cutoff { get; private init; }
+    internal int Cutoff { get; init; }
 
-    internal double Fraction { get; private init; }
+    /// <summary>What trec_eval calls parameters: recall points, weights, beta, length, persistence.</summary>
+    internal IReadOnlyList<double> Parameters { get; init; } = [];
+
+    internal GainFunction Gain { get; init; }
+
+    /// <summary>Gains of single levels, in place of the gain function.</summary>
+    internal IReadOnlyDictionary<int, double>? LevelGains { get; init; }
 
     /// <summary>From <c>(rel=n)</c>: overrides the evaluation's level.</summary>
-    internal int? RelevanceLevel { get; private init; }
+    internal int? RelevanceLevel { get; init; }
 
     /// <summary>True for counts, which are whole numbers and are summed over topics.</summary>
     public bool IsCount => Kind <= MeasureKind.NonRelevantJudgedRetrievedCount;
 
+    /// <summary>True for trec_eval's runid and relstring, which only its own output shows.</summary>
+    public bool IsText => Kind is MeasureKind.RunId or MeasureKind.RelevanceString;
+
+    /// <summary>False for geometric means and the count of topics, which are reported over all topics only.</summary>
+    public bool IsPerTopic => !IsGeometric && Kind is not (MeasureKind.TopicCount or MeasureKind.RunId);
+
+    /// <summary>BEIR's and MTEB's key, such as <c>ndcg_at_10</c>; null where they have none.</summary>
+    public string? MtebKey => (Kind, Cutoff, Gain, RelevanceLevel) switch
+    {
+        (_, 0, _, _) or (_, _, _, not null) => null,
+        (MeasureKind.Ndcg, _, GainFunction.Linear, _) when LevelGains is null => Key("ndcg"),
+        (MeasureKind.AveragePrecision, _, _, _) => Key("map"),
+        (MeasureKind.Recall, _, _, _) => Key("recall"),
+        (MeasureKind.Precision, _, _, _) => Key("precision"),
+        (MeasureKind.ReciprocalRank, _, _, _) => Key("mrr"),
+        (MeasureKind.Success, _, _, _) => Key("accuracy"),
+        _ => null,
+    };
+
     /// <summary>True for measures that are averaged geometrically and not reported for single topics.</summary>
     internal bool IsGeometric => Kind is MeasureKind.GeometricAveragePrecision or MeasureKind.GeometricBpref;
 
-    /// <summary>trec_eval's default report, without the run's tag.</summary>
-    public static IReadOnlyList<Measure> TrecDefault { get; } = ParseList(
-        "num_q num_ret num_rel num_rel_ret map gm_map Rprec bpref recip_rank"
-        + string.Concat(Enumerable.Range(0, 11).Select(i => string.Create(CultureInfo.InvariantCulture, $" iprec_at_recall_{i / 10.0:0.00}")))
-        + " P_5 P_10 P_15 P_20 P_30 P_100 P_200 P_500 P_1000");
+    /// <summary>trec_eval's default report ("official").</summary>
+    public static IReadOnlyList<Measure> TrecDefault { get; } = TrecMeasures.Named("official", EvaluationSemantics.Trec9)!;
 
     /// <summary>An unknown name is an <see cref="ArgumentException"/> that lists what there is.</summary>
-    public static Measure Parse(string name)
-    {
-        Match match = Shape().Match(name);
-        if (match.Success)
-        {
-            string stem = match.Groups["stem"].Value;
-            string number = match.Groups["number"].Value;
-            int? level = match.Groups["rel"].Success ? int.Parse(match.Groups["rel"].Value, CultureInfo.InvariantCulture) : null;
-            if (number.Length == 0 && Plain.TryGetValue(stem, out MeasureKind plain))
-            {
-                return new Measure(name, plain) { RelevanceLevel = level };
-            }
+    public static Measure Parse(string name) => ParseList(name) is [var only] ? only : throw MeasureNames.Unknown(name);
 
-            if (WithCutoff.TryGetValue(stem, out MeasureKind cut) && int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int cutoff) && cutoff > 0)
-            {
-                return new Measure(name, cut) { Cutoff = cutoff, RelevanceLevel = level };
-            }
+    /// <summary>
+    /// Several names, parted by white space or commas; a number after a comma repeats the name before it
+    /// (<c>ndcg_cut.10,20</c>). A name that needs a cut-off and has none stands for trec_eval's cut-offs;
+    /// <c>official</c>, <c>set</c> and <c>all_trec</c> (which grew in version 10) for its reports.
+    /// </summary>
+    public static IReadOnlyList<Measure> ParseList(string names, EvaluationSemantics semantics = EvaluationSemantics.Trec9) => MeasureNames.Parse(names, semantics);
 
-            if (WithFraction.TryGetValue(stem, out MeasureKind fractional) && double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double fraction))
-            {
-                return new Measure(name, fractional) { Fraction = fraction, RelevanceLevel = level };
-            }
-        }
+    /// <summary>In the order in which trec_eval prints them, each once; measures that it does not have come last.</summary>
+    public static IReadOnlyList<Measure> InTrecOrder(IEnumerable<Measure> measures) =>
+        [.. measures.DistinctBy(measure => measure.Name).OrderBy(TrecMeasures.Place).ThenBy(measure => measure.Cutoff).ThenBy(measure => measure.Parameters.Count > 0 ? measure.Parameters[0] : 0)];
 
-        throw new ArgumentException($"unknown measure '{name}'; there are: {string.Join(", ", Plain.Keys)}, {string.Join(", ", WithCutoff.Keys.Select(stem => stem + "@k"))}, {string.Join(", ", WithFraction.Keys.Select(stem => stem + "_0.50"))}", nameof(name));
-    }
+    /// <summary>The name says all.</summary>
+    public bool Equals(Measure? other) => other?.Name == Name;
 
-    /// <summary>Several names, parted by white space; commas repeat a stem with other cut-offs (<c>ndcg_cut.10,20</c>).</summary>
-    public static IReadOnlyList<Measure> ParseList(string names)
-    {
-        var measures = new List<Measure>();
-        foreach (string item in LineReader.Fields(names))
-        {
-            string[] parts = item.Split(',', StringSplitOptions.RemoveEmptyEntries);
-            foreach (string part in parts)
-            {
-                measures.Add(Parse(measures.Count > 0 && part != parts[0] && char.IsAsciiDigit(part[0]) ? StemOf(parts[0]) + part : part));
-            }
-        }
-
-        return measures;
-    }
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
 
     public override string ToString() => Name;
 
-    private static string StemOf(string name) => Shape().Match(name) is { Success: true } match ? name[..match.Groups["number"].Index] : name;
-
-    // stem, then (rel=n), then a number after @, _ or a dot.
-    [GeneratedRegex(@"^(?<stem>[A-Za-z_]+?|11pt_avg)(\(rel=(?<rel>\d+)\))?([@_.](?<number>\d+(\.\d+)?))?$", RegexOptions.CultureInvariant)]
-    private static partial Regex Shape();
+    private string Key(string stem) => string.Create(CultureInfo.InvariantCulture, $"{stem}_at_{Cutoff}");
 }

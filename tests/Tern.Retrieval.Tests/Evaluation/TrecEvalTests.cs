@@ -17,6 +17,30 @@ public class TrecEvalTests
         Assert.Equal(0.5, Evaluate(qrels, run, "RR(rel=2)@10"));
     }
 
+    [Fact]
+    public void NdcgsVariantsAreNamed()
+    {
+        (Qrels qrels, Run run) = Example();
+        Assert.Equal(0.7884, Evaluate(qrels, run, "nDCG(dcg=log2)@10"), 4);
+        Assert.Equal(0.7142, Evaluate(qrels, run, "nDCG(dcg='exp-log2')@10"), 4);
+        Assert.Equal(0.7142, Evaluate(qrels, run, "nDCG_burges@10"), 4);
+        Assert.Equal(0.9675, Evaluate(qrels, run, "nDCG(dcg=binary)@10"), 4);
+
+        // Levels 1, 3, none, 2 at ranks 1 to 4 satisfy with 1/16, 7/16, 0 and 3/16.
+        Assert.Equal((1.0 / 16) + (15.0 / 16 * 7 / 16 / 2) + (15.0 / 16 * 9 / 16 * 3 / 16 / 4), Evaluate(qrels, run, "ERR@20"), 12);
+    }
+
+    [Fact]
+    public void TheNewerRulesRefuseARunThatLacksATopic()
+    {
+        (Qrels qrels, Run run) = Example();
+        qrels.Add("lost", "a", 1);
+        var rules = new EvaluationOptions { Semantics = EvaluationSemantics.Trec10 };
+        Assert.Contains("'lost'", Assert.Throws<InvalidDataException>(() => Evaluate(qrels, run, "AP", rules)).Message, StringComparison.Ordinal);
+        Assert.Equal(0.4583, Evaluate(qrels, run, "AP", rules with { CompleteTopics = true }), 4);
+        Assert.Equal(0.9167, Evaluate(qrels, run, "AP"), 4);
+    }
+
     [Theory]
     [InlineData("RR", 1.0 / 3)]
     [InlineData("RR@2", 0)]
@@ -43,6 +67,15 @@ public class TrecEvalTests
     [InlineData("set_recall", 2.0 / 3)]
     [InlineData("set_F", 4.0 / 9)]
     [InlineData("unj_5", 0.4)]
+    [InlineData("Judged@5", 0.6)]
+    [InlineData("Judged@20", 0.5)] // a short ranking is not filled
+    [InlineData("R_cap@2", 0)]
+    [InlineData("R_cap@3", 1.0 / 3)]
+    [InlineData("R_cap@5", 2.0 / 3)]
+    [InlineData("Accuracy@3", 1)]
+    [InlineData("RBP(p=0.5)", 0.5 * (0.25 + 0.0625))]
+    [InlineData("SetF(beta=1)", 4.0 / 9)]
+    [InlineData("ndcg_at_2", 0)]
     public void ComputesByHandOnASmallRanking(string measure, double expected)
     {
         // Ranks:      1 unjudged, 2 judged 0, 3 relevant, 4 unjudged, 5 relevant, 6 unjudged; one relevant is missing.
@@ -126,10 +159,10 @@ public class TrecEvalTests
         }
 
         var writer = new StringWriter();
-        TrecEval.Evaluate(qrels, run, Measure.ParseList("num_q recip_rank gm_map P.5,10")).Write(writer, perTopic: true, runTag: run.Tag);
+        TrecEval.Evaluate(qrels, run, Measure.ParseList("runid num_q recip_rank gm_map P.5,10")).Write(writer, perTopic: true);
         Assert.Equal(
-            "recip_rank            \tq\t0.0312\nP.5                   \tq\t0.0000\nP.10                  \tq\t0.0000\n"
-            + "runid                 \tall\tTAG\nnum_q                 \tall\t1\nrecip_rank            \tall\t0.0312\ngm_map                \tall\t0.0312\nP.5                   \tall\t0.0000\nP.10                  \tall\t0.0000\n",
+            "recip_rank            \tq\t0.0312\nP_5                   \tq\t0.0000\nP_10                  \tq\t0.0000\n"
+            + "runid                 \tall\tTAG\nnum_q                 \tall\t1\nrecip_rank            \tall\t0.0312\ngm_map                \tall\t0.0312\nP_5                   \tall\t0.0000\nP_10                  \tall\t0.0000\n",
             writer.ToString());
     }
 
