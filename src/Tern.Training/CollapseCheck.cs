@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Tern.Training;
 
 /// <summary>The ways in which a retriever stops telling texts apart, each with its limit and what to try.</summary>
@@ -78,7 +80,9 @@ internal static class CollapseCheck
     /// <summary>(‖Σ u‖² − n) / (n (n − 1)) over the n non-zero vectors' directions u; 0 for fewer than two.</summary>
     internal static double MeanPairwiseCosine(ReadOnlySpan<float> vectors, int dimension)
     {
-        double[] sum = new double[dimension];
+        double[] rented = ArrayPool<double>.Shared.Rent(dimension);
+        Span<double> sum = rented.AsSpan(0, dimension);
+        sum.Clear();
         int count = 0;
         for (int row = 0; row < vectors.Length; row += dimension)
         {
@@ -106,6 +110,7 @@ internal static class CollapseCheck
             total += value * value;
         }
 
+        ArrayPool<double>.Shared.Return(rented);
         return count < 2 ? 0 : (total - count) / ((double)count * (count - 1));
     }
 
