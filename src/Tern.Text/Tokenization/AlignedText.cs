@@ -1,62 +1,102 @@
 namespace Tern.Text;
 
 /// <summary>
-/// A text on its way through the normalizers. Where offsets are asked for, character i came from the characters
-/// <c>Starts[i] .. Ends[i]</c> of the original; an inserted character has an empty range.
+/// A text on its way through the normalizers, in memory that is used again. Where offsets are asked for, character i came
+/// from the characters <c>Starts[i] .. Ends[i]</c> of the original; an inserted character has an empty range.
 /// </summary>
 internal sealed class AlignedText
 {
-    private AlignedText(string text, int[]? starts, int[]? ends)
+    private char[] _characters = new char[256];
+    private int[] _starts = [];
+    private int[] _ends = [];
+
+    public int Length { get; private set; }
+
+    public bool HasOffsets { get; private set; }
+
+    /// <summary>Valid until the text changes.</summary>
+    public ReadOnlySpan<char> Text => _characters.AsSpan(0, Length);
+
+    public ReadOnlySpan<int> Starts => _starts.AsSpan(0, HasOffsets ? Length : 0);
+
+    public ReadOnlySpan<int> Ends => _ends.AsSpan(0, HasOffsets ? Length : 0);
+
+    /// <summary>Starts over with an original text.</summary>
+    public void Set(ReadOnlySpan<char> text, bool withOffsets)
     {
-        Text = text;
-        Starts = starts;
-        Ends = ends;
+        Clear(withOffsets);
+        Reserve(text.Length);
+        text.CopyTo(_characters);
+        Length = text.Length;
+        for (int i = 0; withOffsets && i < text.Length; i++)
+        {
+            _starts[i] = i;
+            _ends[i] = i + 1;
+        }
     }
 
-    public string Text { get; }
-
-    public int[]? Starts { get; }
-
-    public int[]? Ends { get; }
-
-    public static AlignedText Of(string text, bool withOffsets) => withOffsets
-        ? new(text, [.. Enumerable.Range(0, text.Length)], [.. Enumerable.Range(1, text.Length)])
-        : new(text, null, null);
-
-    /// <summary>A text of the same length whose characters correspond one to one.</summary>
-    public AlignedText WithText(string text) => new(text, Starts, Ends);
-
-    /// <summary>Collects the characters of a rewritten text and where they came from.</summary>
-    public sealed class Builder(AlignedText source)
+    public void Clear(bool hasOffsets)
     {
-        private readonly System.Text.StringBuilder _text = new(source.Text.Length + 16);
-        private readonly List<int>? _starts = source.Starts == null ? null : new(source.Text.Length + 16);
-        private readonly List<int>? _ends = source.Starts == null ? null : new(source.Text.Length + 16);
+        Length = 0;
+        HasOffsets = hasOffsets;
+    }
 
-        public void Copy(int start, int end)
+    /// <summary>Appends characters of <paramref name="source"/> with where they came from.</summary>
+    public void Append(AlignedText source, int start, int end)
+    {
+        Reserve(end - start);
+        source.Text[start..end].CopyTo(_characters.AsSpan(Length));
+        if (HasOffsets)
         {
-            _text.Append(source.Text, start, end - start);
-            _starts?.AddRange(source.Starts.AsSpan(start, end - start));
-            _ends?.AddRange(source.Ends.AsSpan(start, end - start));
+            source.Starts[start..end].CopyTo(_starts.AsSpan(Length));
+            source.Ends[start..end].CopyTo(_ends.AsSpan(Length));
         }
 
-        /// <summary>Every character of <paramref name="replacement"/> comes from the whole range.</summary>
-        public void Replace(int start, int end, string replacement)
+        Length += end - start;
+    }
+
+    /// <summary>Appends <paramref name="replacement"/>, each character of which comes from the whole range of <paramref name="source"/>.</summary>
+    public void AppendReplacement(AlignedText source, int start, int end, ReadOnlySpan<char> replacement)
+    {
+        Reserve(replacement.Length);
+        replacement.CopyTo(_characters.AsSpan(Length));
+        if (HasOffsets)
         {
-            _text.Append(replacement);
-            if (_starts == null)
-            {
-                return;
-            }
-            int from = start < source.Text.Length ? source.Starts![start] : source.Text.Length == 0 ? 0 : source.Ends![^1];
-            int to = end > start ? source.Ends![end - 1] : from;
-            for (int i = 0; i < replacement.Length; i++)
-            {
-                _starts.Add(from);
-                _ends!.Add(to);
-            }
+            int from = start < source.Length ? source.Starts[start] : source.Length == 0 ? 0 : source.Ends[^1];
+            int to = end > start ? source.Ends[end - 1] : from;
+            _starts.AsSpan(Length, replacement.Length).Fill(from);
+            _ends.AsSpan(Length, replacement.Length).Fill(to);
         }
 
-        public AlignedText Build() => new(_text.ToString(), _starts?.ToArray(), _ends?.ToArray());
+        Length += replacement.Length;
+    }
+
+    /// <summary>Lower-cases in place; characters correspond one to one.</summary>
+    public void ToLower()
+    {
+        Span<char> block = stackalloc char[256]; // The runtime does not lower a span into itself.
+        for (int i = 0; i < Length;)
+        {
+            int count = Math.Min(block.Length, Length - i);
+            count -= count < Length - i && char.IsHighSurrogate(_characters[i + count - 1]) ? 1 : 0;
+            _characters.AsSpan(i, count).CopyTo(block);
+            ((ReadOnlySpan<char>)block[..count]).ToLowerInvariant(_characters.AsSpan(i, count));
+            i += count;
+        }
+    }
+
+    private void Reserve(int count)
+    {
+        int needed = Length + count;
+        if (needed > _characters.Length)
+        {
+            Array.Resize(ref _characters, Math.Max(needed, 2 * _characters.Length));
+        }
+
+        if (HasOffsets && needed > _starts.Length)
+        {
+            Array.Resize(ref _starts, _characters.Length);
+            Array.Resize(ref _ends, _characters.Length);
+        }
     }
 }

@@ -80,25 +80,24 @@ public static class BytePairTrainer
         using JsonDocument document = JsonDocument.Parse(file.ToJsonString());
         (INormalizer[] normalizers, SplitSteps splits) = new TokenizerFile("options").ReadSteps(document.RootElement);
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
+        var normalized = new AlignedText();
+        var spare = new AlignedText();
         foreach (string text in texts)
         {
-            AlignedText normalized = AlignedText.Of(text, withOffsets: false);
-            foreach (INormalizer step in normalizers)
-            {
-                normalized = step.Apply(normalized);
-            }
-            var sink = new CountingSink(normalized.Text, counts);
+            normalized.Set(text, withOffsets: false);
+            Normalizers.Apply(normalizers, ref normalized, ref spare);
+            var sink = new CountingSink(normalized, counts);
             splits.Apply(normalized.Text, ref sink);
         }
         return counts;
     }
 
-    private readonly struct CountingSink(string text, Dictionary<string, int> counts) : IPieceSink
+    private readonly struct CountingSink(AlignedText text, Dictionary<string, int> counts) : IPieceSink
     {
         public bool Add(int start, int length)
         {
             Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> lookup = counts.GetAlternateLookup<ReadOnlySpan<char>>();
-            ReadOnlySpan<char> word = text.AsSpan(start, length);
+            ReadOnlySpan<char> word = text.Text.Slice(start, length);
             lookup.TryGetValue(word, out int count);
             lookup[word] = count + 1;
             return true;

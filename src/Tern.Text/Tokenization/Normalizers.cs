@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -6,7 +7,23 @@ namespace Tern.Text;
 /// <summary>One step of a tokenizer.json's normalizer.</summary>
 internal interface INormalizer
 {
-    AlignedText Apply(AlignedText text);
+    /// <summary>Writes the normalized text; false where that is the text itself, and nothing is written.</summary>
+    bool Apply(AlignedText source, AlignedText destination);
+}
+
+internal static class Normalizers
+{
+    /// <summary>Applies the steps in turn. What they make is in <paramref name="text"/>; the two may have changed places.</summary>
+    public static void Apply(INormalizer[] steps, ref AlignedText text, ref AlignedText spare)
+    {
+        foreach (INormalizer step in steps)
+        {
+            if (step.Apply(text, spare))
+            {
+                (text, spare) = (spare, text);
+            }
+        }
+    }
 }
 
 internal sealed class LowercaseNormalizer : INormalizer
@@ -14,47 +31,54 @@ internal sealed class LowercaseNormalizer : INormalizer
     // The one character whose full lower case is longer than itself.
     private const char CapitalDottedI = '\u0130';
 
-    public AlignedText Apply(AlignedText text)
+    public bool Apply(AlignedText source, AlignedText destination)
     {
-        if (!text.Text.Contains(CapitalDottedI, StringComparison.Ordinal))
-        {
-            return text.WithText(text.Text.ToLowerInvariant());
-        }
-        var builder = new AlignedText.Builder(text);
+        destination.Clear(source.HasOffsets);
         int copied = 0;
-        for (int at; (at = text.Text.IndexOf(CapitalDottedI, copied)) >= 0; copied = at + 1)
+        for (int at; (at = source.Text[copied..].IndexOf(CapitalDottedI)) >= 0; copied += at + 1)
         {
-            builder.Copy(copied, at);
-            builder.Replace(at, at + 1, "i\u0307");
+            destination.Append(source, copied, copied + at);
+            destination.AppendReplacement(source, copied + at, copied + at + 1, "i\u0307");
         }
-        builder.Copy(copied, text.Text.Length);
-        AlignedText expanded = builder.Build();
-        return expanded.WithText(expanded.Text.ToLowerInvariant());
+
+        destination.Append(source, copied, source.Length);
+        destination.ToLower();
+        return true;
     }
 }
 
 internal sealed class ReplaceNormalizer(Regex pattern, string content) : INormalizer
 {
-    public AlignedText Apply(AlignedText text)
+    private readonly RegexPool _patterns = new(pattern);
+
+    public bool Apply(AlignedText source, AlignedText destination)
     {
-        AlignedText.Builder? builder = null;
+        bool found = false;
         int copied = 0;
-        var matched = new RegexText(text.Text);
-        foreach (ValueMatch match in pattern.EnumerateMatches(matched.Matched))
+        using var matched = new RegexText(source.Text);
+        Regex regex = _patterns.Rent();
+        foreach (ValueMatch match in regex.EnumerateMatches(matched.Matched))
         {
             int start = matched.Position(match.Index);
             int end = matched.Position(match.Index + match.Length);
-            builder ??= new AlignedText.Builder(text);
-            builder.Copy(copied, start);
-            builder.Replace(start, end, content);
+            if (!found)
+            {
+                destination.Clear(source.HasOffsets);
+                found = true;
+            }
+
+            destination.Append(source, copied, start);
+            destination.AppendReplacement(source, start, end, content);
             copied = end;
         }
-        if (builder == null)
+
+        _patterns.Return(regex);
+        if (found)
         {
-            return text;
+            destination.Append(source, copied, source.Length);
         }
-        builder.Copy(copied, text.Text.Length);
-        return builder.Build();
+
+        return found;
     }
 }
 
@@ -64,46 +88,51 @@ internal sealed class CompositionNormalizer : INormalizer
     /// <summary>False under invariant globalization, where the runtime returns every text as it is.</summary>
     public static bool IsAvailable { get; } = "e\u0301".Normalize(NormalizationForm.FormC).Length == 1;
 
-    public AlignedText Apply(AlignedText text)
+    public bool Apply(AlignedText source, AlignedText destination)
     {
-        if (text.Text.IsNormalized(NormalizationForm.FormC))
+        ReadOnlySpan<char> text = source.Text;
+        if (text.IsNormalized(NormalizationForm.FormC))
         {
-            return text;
+            return false;
         }
-        var builder = new AlignedText.Builder(text);
+
+        destination.Clear(source.HasOffsets);
         int start = 0;
-        while (start < text.Text.Length)
+        while (start < text.Length)
         {
             int end = start + 1;
-            while (end < text.Text.Length && Continues(text.Text, end))
+            while (end < text.Length && Continues(text, end))
             {
                 end++;
             }
-            string run = text.Text[start..end];
+
+            string run = text[start..end].ToString();
             string composed = run.Normalize(NormalizationForm.FormC);
             if (composed == run)
             {
-                builder.Copy(start, end);
+                destination.Append(source, start, end);
             }
             else
             {
-                builder.Replace(start, end, composed);
+                destination.AppendReplacement(source, start, end, composed);
             }
+
             start = end;
         }
-        return builder.Build();
+
+        return true;
     }
 
-    private static bool Continues(string text, int at)
+    private static bool Continues(ReadOnlySpan<char> text, int at)
     {
         if (char.IsLowSurrogate(text[at]) && char.IsHighSurrogate(text[at - 1]))
         {
             return true;
         }
+
         bool isVowelOrFinalJamo = text[at] is >= '\u1160' and <= '\u11FF';
-        return isVowelOrFinalJamo || char.GetUnicodeCategory(text, at)
-            is System.Globalization.UnicodeCategory.NonSpacingMark
-            or System.Globalization.UnicodeCategory.SpacingCombiningMark
-            or System.Globalization.UnicodeCategory.EnclosingMark;
+        return isVowelOrFinalJamo
+            || (Rune.DecodeFromUtf16(text[at..], out Rune rune, out _) == System.Buffers.OperationStatus.Done
+                && Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark);
     }
 }

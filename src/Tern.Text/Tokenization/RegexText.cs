@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 
@@ -6,30 +7,32 @@ namespace Tern.Text;
 /// <summary>
 /// .NET matches UTF-16 units, so a letter outside the BMP is not <c>\p{L}</c> to it as it is to the library that writes
 /// tokenizer.json. Matching runs on a text in which each such code point is stood for by one character of its category.
+/// Dispose it: the memory of that text is rented.
 /// </summary>
 internal readonly ref struct RegexText
 {
+    private readonly char[]? _characters;
     private readonly int[]? _positions;
 
     public RegexText(ReadOnlySpan<char> text)
     {
-        if (text.IndexOfAnyInRange('\uD800', '\uDFFF') < 0)
+        if (!HasSurrogates(text))
         {
             Matched = text;
             return;
         }
-        char[] matched = new char[text.Length];
-        _positions = new int[text.Length + 1];
+        _characters = ArrayPool<char>.Shared.Rent(text.Length);
+        _positions = ArrayPool<int>.Shared.Rent(text.Length + 1);
         int count = 0;
         for (int i = 0; i < text.Length; count++)
         {
             Rune.DecodeFromUtf16(text[i..], out Rune rune, out int length);
-            matched[count] = rune.IsBmp ? (char)rune.Value : StandIn(Rune.GetUnicodeCategory(rune));
+            _characters[count] = rune.IsBmp ? (char)rune.Value : StandIn(Rune.GetUnicodeCategory(rune));
             _positions[count] = i;
             i += length;
         }
         _positions[count] = text.Length;
-        Matched = matched.AsSpan(0, count);
+        Matched = _characters.AsSpan(0, count);
     }
 
     /// <summary>The text to match.</summary>
@@ -37,6 +40,28 @@ internal readonly ref struct RegexText
 
     /// <summary>Where an index into <see cref="Matched"/> lies in the text itself.</summary>
     public int Position(int index) => _positions == null ? index : _positions[index];
+
+    public void Dispose()
+    {
+        if (_characters != null)
+        {
+            ArrayPool<char>.Shared.Return(_characters);
+            ArrayPool<int>.Shared.Return(_positions!);
+        }
+    }
+
+    // A plain loop: IndexOfAnyInRange allocates until the runtime has compiled it for good.
+    private static bool HasSurrogates(ReadOnlySpan<char> text)
+    {
+        foreach (char c in text)
+        {
+            if (char.IsSurrogate(c))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
 
     private static char StandIn(UnicodeCategory category) => category switch
     {

@@ -15,7 +15,12 @@ internal enum SplitBehavior
     RemoveOthers,
 }
 
-internal sealed record SplitStep(Regex Pattern, SplitBehavior Behavior);
+internal sealed class SplitStep(Regex pattern, SplitBehavior behavior)
+{
+    public RegexPool Patterns { get; } = new(pattern);
+
+    public SplitBehavior Behavior => behavior;
+}
 
 /// <summary>Receives the pieces of a text in order; false stops the splitting.</summary>
 internal interface IPieceSink
@@ -40,23 +45,32 @@ internal sealed class SplitSteps(SplitStep[] steps)
         {
             return sink.Add(offset, text.Length);
         }
-        SplitStep step = steps[level];
-        var matched = new RegexText(text);
+        using var matched = new RegexText(text);
+        Regex pattern = steps[level].Patterns.Rent();
+        bool wantsMore = Apply(level, pattern, matched, text, offset, ref sink);
+        steps[level].Patterns.Return(pattern);
+        return wantsMore;
+    }
+
+    private bool Apply<TSink>(int level, Regex pattern, RegexText matched, ReadOnlySpan<char> text, int offset, ref TSink sink)
+        where TSink : struct, IPieceSink
+    {
+        SplitBehavior behavior = steps[level].Behavior;
         int done = 0;
-        foreach (ValueMatch match in step.Pattern.EnumerateMatches(matched.Matched))
+        foreach (ValueMatch match in pattern.EnumerateMatches(matched.Matched))
         {
             int start = matched.Position(match.Index);
             int end = matched.Position(match.Index + match.Length);
-            if (step.Behavior != SplitBehavior.RemoveOthers && !Apply(level + 1, text[done..start], offset + done, ref sink))
+            if (behavior != SplitBehavior.RemoveOthers && !Apply(level + 1, text[done..start], offset + done, ref sink))
             {
                 return false;
             }
-            if (step.Behavior != SplitBehavior.RemoveMatches && !Apply(level + 1, text[start..end], offset + start, ref sink))
+            if (behavior != SplitBehavior.RemoveMatches && !Apply(level + 1, text[start..end], offset + start, ref sink))
             {
                 return false;
             }
             done = end;
         }
-        return step.Behavior == SplitBehavior.RemoveOthers || Apply(level + 1, text[done..], offset + done, ref sink);
+        return behavior == SplitBehavior.RemoveOthers || Apply(level + 1, text[done..], offset + done, ref sink);
     }
 }

@@ -11,7 +11,8 @@ public readonly record struct TokenizationOptions(bool AddBos, bool AddEos, stri
 
 /// <summary>
 /// A byte-level BPE tokenizer read from a Hugging Face tokenizer.json. Thread-safe. The text of special tokens in user input stays
-/// text unless asked for.
+/// text unless asked for. Encoding allocates nothing once its pooled memory has grown to the longest text and there is one lot of it
+/// for each concurrent caller; only NFC allocates, where a text is not composed already.
 /// </summary>
 public sealed class Tokenizer
 {
@@ -23,6 +24,7 @@ public sealed class Tokenizer
     private readonly AddedTokens? _normalized;
     private readonly AddedTokens? _normalizedWithSpecial;
     private readonly Dictionary<int, AddedToken> _addedById;
+    private readonly Stack<Scratch> _idle = new();
 
     private Tokenizer(TokenizerDefinition definition)
     {
@@ -47,7 +49,12 @@ public sealed class Tokenizer
         BosId = definition.BosId ?? FindSpecial("<|begin_of_text|>", "<s>");
         EosId = definition.EosId ?? FindSpecial("<|end_of_text|>", "</s>");
 
-        string Normalized(string content) => Normalize(AlignedText.Of(content, false)).Text;
+        string Normalized(string content)
+        {
+            var scratch = new Scratch();
+            Normalize(content, false, scratch);
+            return scratch.Text.Text.ToString();
+        }
     }
 
     /// <summary>
@@ -72,17 +79,22 @@ public sealed class Tokenizer
     public int? EosId { get; }
 
     /// <summary>Appends the ids of the text alone, without BOS and EOS.</summary>
-    public void Encode(ReadOnlySpan<char> text, List<int> destination, bool parseSpecialTokens = false) =>
-        EncodeText(text.ToString(), destination, null, parseSpecialTokens, int.MaxValue);
+    public void Encode(ReadOnlySpan<char> text, List<int> destination, bool parseSpecialTokens = false)
+    {
+        Scratch scratch = Rent();
+        EncodeText(text, destination, null, parseSpecialTokens, int.MaxValue, scratch);
+        Return(scratch);
+    }
 
     /// <summary>Appends the ids of prefix and text between BOS and EOS where asked for, at most MaxTokenCount of them.</summary>
-    public void Encode(string text, in TokenizationOptions options, List<int> destination) => Encode(text, options, destination, null);
+    public void Encode(ReadOnlySpan<char> text, in TokenizationOptions options, List<int> destination) => Encode(text, options, destination, null);
 
     /// <summary>
-    /// As <see cref="Encode(string, in TokenizationOptions, List{int})"/>, with the range of characters of <paramref name="text"/> that
-    /// each token stands for; BOS, EOS and tokens of the prefix have length 0. A character split into several tokens is in each range.
+    /// As <see cref="Encode(ReadOnlySpan{char}, in TokenizationOptions, List{int})"/>, with the range of characters of
+    /// <paramref name="text"/> that each token stands for; BOS, EOS and tokens of the prefix have length 0. A character split into
+    /// several tokens is in each range.
     /// </summary>
-    public void EncodeWithOffsets(string text, in TokenizationOptions options, List<int> ids, List<(int Start, int Length)> offsets) =>
+    public void EncodeWithOffsets(ReadOnlySpan<char> text, in TokenizationOptions options, List<int> ids, List<(int Start, int Length)> offsets) =>
         Encode(text, options, ids, offsets);
 
     /// <summary>What a token stands for: its text where its bytes are valid UTF-8, otherwise its byte-level form.</summary>
@@ -112,7 +124,7 @@ public sealed class Tokenizer
             ?? (_definition.Vocabulary.Ids.TryGetValue(content, out int id) ? id : null))
         .FirstOrDefault(id => id != null);
 
-    private void Encode(string text, in TokenizationOptions options, List<int> ids, List<(int Start, int Length)>? offsets)
+    private void Encode(ReadOnlySpan<char> text, in TokenizationOptions options, List<int> ids, List<(int Start, int Length)>? offsets)
     {
         int around = (options.AddBos ? 1 : 0) + (options.AddEos ? 1 : 0);
         if (options.MaxTokenCount < 0 || (options.MaxTokenCount > 0 && options.MaxTokenCount < around))
@@ -126,7 +138,9 @@ public sealed class Tokenizer
         }
         int prefixLength = options.Prefix?.Length ?? 0;
         int first = ids.Count;
-        EncodeText(prefixLength == 0 ? text : options.Prefix + text, ids, offsets, false, limit);
+        Scratch scratch = Rent();
+        EncodeText(prefixLength == 0 ? text : scratch.Join(options.Prefix, text), ids, offsets, false, limit, scratch);
+        Return(scratch);
         for (int i = offsets == null || prefixLength == 0 ? int.MaxValue : offsets.Count - (ids.Count - first); i < offsets?.Count; i++)
         {
             int start = Math.Max(0, offsets[i].Start - prefixLength);
@@ -145,16 +159,13 @@ public sealed class Tokenizer
         offsets?.Add((0, 0));
     }
 
-    private AlignedText Normalize(AlignedText text)
+    private void Normalize(ReadOnlySpan<char> text, bool withOffsets, Scratch scratch)
     {
-        foreach (INormalizer step in _definition.Normalizers)
-        {
-            text = step.Apply(text);
-        }
-        return text;
+        scratch.Text.Set(text, withOffsets);
+        Normalizers.Apply(_definition.Normalizers, ref scratch.Text, ref scratch.SpareText);
     }
 
-    private void EncodeText(string text, List<int> ids, List<(int Start, int Length)>? offsets, bool withSpecial, int limit)
+    private void EncodeText(ReadOnlySpan<char> text, List<int> ids, List<(int Start, int Length)>? offsets, bool withSpecial, int limit, Scratch scratch)
     {
         AddedTokens? added = withSpecial ? _plainWithSpecial : _plain;
         int full = limit == int.MaxValue ? limit : ids.Count + limit;
@@ -166,7 +177,7 @@ public sealed class Tokenizer
             AddedToken? token = added != null && added.TryFind(text, done, out AddedToken found, out start, out end) ? found : null;
             if (start > done)
             {
-                EncodeSegment(done == 0 && start == text.Length ? text : text[done..start], done, ids, offsets, withSpecial, full);
+                EncodeSegment(text[done..start], done, ids, offsets, withSpecial, full, scratch);
             }
             if (token != null && ids.Count < full)
             {
@@ -178,34 +189,73 @@ public sealed class Tokenizer
     }
 
     // A stretch without raw added tokens: normalized, searched for those written in normalized form, then split into words.
-    private void EncodeSegment(string segment, int offset, List<int> ids, List<(int Start, int Length)>? offsets, bool withSpecial, int full)
+    private void EncodeSegment(ReadOnlySpan<char> segment, int offset, List<int> ids, List<(int Start, int Length)>? offsets, bool withSpecial, int full, Scratch scratch)
     {
-        AlignedText text = Normalize(AlignedText.Of(segment, offsets != null));
+        Normalize(segment, offsets != null, scratch);
+        AlignedText text = scratch.Text;
         AddedTokens? added = withSpecial ? _normalizedWithSpecial : _normalized;
         int done = 0;
-        while (done < text.Text.Length && ids.Count < full)
+        while (done < text.Length && ids.Count < full)
         {
-            int start = text.Text.Length;
-            int end = text.Text.Length;
+            int start = text.Length;
+            int end = text.Length;
             AddedToken? token = added != null && added.TryFind(text.Text, done, out AddedToken found, out start, out end) ? found : null;
-            var sink = new WordSink(this, text, done, offset, ids, offsets, full);
-            _definition.Splits.Apply(text.Text.AsSpan(done, start - done), ref sink);
+            var sink = new WordSink(this, scratch, done, offset, ids, offsets, full);
+            _definition.Splits.Apply(text.Text[done..start], ref sink);
             if (token != null && ids.Count < full)
             {
                 ids.Add(token.Id);
-                offsets?.Add((offset + text.Starts![start], text.Ends![end - 1] - text.Starts[start]));
+                offsets?.Add((offset + text.Starts[start], text.Ends[end - 1] - text.Starts[start]));
             }
             done = end;
         }
     }
 
-    private readonly struct WordSink(Tokenizer tokenizer, AlignedText text, int wordOffset, int textOffset, List<int> ids, List<(int Start, int Length)>? offsets, int full)
+    private Scratch Rent()
+    {
+        lock (_idle)
+        {
+            return _idle.TryPop(out Scratch? scratch) ? scratch : new Scratch();
+        }
+    }
+
+    private void Return(Scratch scratch)
+    {
+        lock (_idle)
+        {
+            _idle.Push(scratch);
+        }
+    }
+
+    /// <summary>Working memory of one call.</summary>
+    private sealed class Scratch
+    {
+        public AlignedText Text = new();
+        public AlignedText SpareText = new();
+        private char[] _joined = [];
+
+        public WordScratch Words { get; } = new();
+
+        public ReadOnlySpan<char> Join(ReadOnlySpan<char> prefix, ReadOnlySpan<char> text)
+        {
+            int length = prefix.Length + text.Length;
+            if (_joined.Length < length)
+            {
+                _joined = new char[Math.Max(length, 2 * _joined.Length)];
+            }
+            prefix.CopyTo(_joined);
+            text.CopyTo(_joined.AsSpan(prefix.Length));
+            return _joined.AsSpan(0, length);
+        }
+    }
+
+    private readonly struct WordSink(Tokenizer tokenizer, Scratch scratch, int wordOffset, int textOffset, List<int> ids, List<(int Start, int Length)>? offsets, int full)
         : IPieceSink
     {
         public bool Add(int start, int length)
         {
-            ReadOnlySpan<char> word = text.Text.AsSpan(wordOffset + start, length);
-            ReadOnlySpan<int> tokens = tokenizer._words.Encode(word);
+            ReadOnlySpan<char> word = scratch.Text.Text.Slice(wordOffset + start, length);
+            ReadOnlySpan<int> tokens = tokenizer._words.Encode(word, scratch.Words);
             tokens = tokens[..Math.Min(tokens.Length, full - ids.Count)];
             ids.AddRange(tokens);
             if (offsets != null)
@@ -235,8 +285,8 @@ public sealed class Tokenizer
             foreach (int token in tokens)
             {
                 int last = first + tokenizer._bytes[token]!.Length - 1;
-                int start = text.Starts![charOfByte[first]];
-                offsets!.Add((textOffset + start, text.Ends![endOfByte[last]] - start));
+                int start = scratch.Text.Starts[charOfByte[first]];
+                offsets!.Add((textOffset + start, scratch.Text.Ends[endOfByte[last]] - start));
                 first = last + 1;
             }
         }
