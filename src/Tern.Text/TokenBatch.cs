@@ -26,6 +26,17 @@ public sealed class TokenBatch
         _starts.Add(_tokens.Count);
     }
 
+    /// <summary>Appends the sequences of another batch.</summary>
+    public void Add(TokenBatch other)
+    {
+        foreach (int end in other.SequenceStarts[1..])
+        {
+            _starts.Add(_tokens.Count + end);
+        }
+
+        _tokens.AddRange(other.Tokens);
+    }
+
     public void Clear()
     {
         _tokens.Clear();

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Tern.Retrieval;
 using Tern.Text;
 
@@ -6,6 +7,8 @@ namespace Tern;
 /// <summary>BM25 over English word stems.</summary>
 internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
 {
+    private readonly ScratchPool<QueryTerms> _queries = new(static () => new QueryTerms());
+
     public int DocumentCount => index.DocumentCount;
 
     public long ByteCount => index.ByteCount;
@@ -17,7 +20,26 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
         index.Index.SearchBatch([.. queries.Select(text => index.Query(Analyze(text)))], k);
 
+    public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
+    {
+        QueryTerms terms = _queries.Rent();
+        try
+        {
+            terms.Clear();
+            var sink = new KnownTerms(index, terms);
+            WordAnalyzer.English.Analyze(query, ref sink);
+            terms.Count();
+            return Search(index, terms.Terms, terms.Weights, hits);
+        }
+        finally
+        {
+            _queries.Return(terms);
+        }
+    }
+
     public IEncodedQuery Encode(string query) => new EncodedQuery(index, Analyze(query));
+
+    public Task<IEncodedQuery> EncodeAsync(string query, CancellationToken cancellationToken) => Task.FromResult(Encode(query));
 
     public void Dispose() => index.Dispose();
 
@@ -28,12 +50,78 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
         return terms;
     }
 
+    private static int Search(Bm25Index index, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
+    {
+        long begun = Telemetry.BeginSearch();
+        int count = index.Index.Search(terms, weights, hits);
+        Telemetry.EndSearch(begun, IndexKind.Bm25);
+        return count;
+    }
+
+    /// <summary>Takes the terms that the index knows.</summary>
+    private readonly struct KnownTerms(Bm25Index index, QueryTerms terms) : ITermSink
+    {
+        public void Add(ReadOnlySpan<char> term)
+        {
+            if (index.TryFindTerm(term, out int id))
+            {
+                terms.Add(id);
+            }
+        }
+    }
+
+    /// <summary>The term ids of a query and how often it has each.</summary>
+    private sealed class QueryTerms
+    {
+        private readonly List<int> _terms = [];
+        private readonly List<float> _weights = [];
+
+        public ReadOnlySpan<int> Terms => CollectionsMarshal.AsSpan(_terms);
+
+        public ReadOnlySpan<float> Weights => CollectionsMarshal.AsSpan(_weights);
+
+        public void Add(int term) => _terms.Add(term);
+
+        public void Clear()
+        {
+            _terms.Clear();
+            _weights.Clear();
+        }
+
+        /// <summary>Replaces repeated terms by one with their number as weight.</summary>
+        public void Count()
+        {
+            Span<int> terms = CollectionsMarshal.AsSpan(_terms);
+            terms.Sort();
+            int kept = 0;
+            foreach (int term in terms)
+            {
+                if (kept > 0 && terms[kept - 1] == term)
+                {
+                    CollectionsMarshal.AsSpan(_weights)[kept - 1]++;
+                }
+                else
+                {
+                    terms[kept++] = term;
+                    _weights.Add(1f);
+                }
+            }
+
+            _terms.RemoveRange(kept, _terms.Count - kept);
+        }
+    }
+
     private sealed class EncodedQuery(Bm25Index index, List<string> terms) : IEncodedQuery
     {
         public IReadOnlyList<QueryTerm> Terms =>
             [.. terms.CountBy(t => t).OrderByDescending(t => t.Value).Select(t => new QueryTerm(t.Key, t.Value, false))];
 
-        public Hit[] Search(int k) => index.Search(terms, k);
+        public Hit[] Search(int k)
+        {
+            var hits = new Hit[Math.Min(k, index.DocumentCount)];
+            SparseVector query = index.Query(terms);
+            return hits[..Bm25Engine.Search(index, query.Terms.Span, query.Weights.Span, hits)];
+        }
 
         public (float Score, IReadOnlyList<MatchedTerm> Terms, IReadOnlyList<int> TermIds) Explain(int docId)
         {

@@ -16,7 +16,12 @@ internal interface IQueryEngine : IDisposable
     /// <summary>The best k documents of many queries, in the order of the queries.</summary>
     Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken);
 
+    /// <summary>The best documents for one query, as many as fit; returns how many. Once warm it allocates nothing.</summary>
+    int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken);
+
     IEncodedQuery Encode(string query);
+
+    Task<IEncodedQuery> EncodeAsync(string query, CancellationToken cancellationToken);
 }
 
 /// <summary>A query as the index takes it.</summary>

@@ -9,7 +9,7 @@ namespace Tern;
 /// <summary>
 /// A retriever read from a directory: texts in, sparse or dense vectors out, as its contract says. A text's vector has
 /// the same bits whatever else is encoded with it. Safe for concurrent use: tokenization runs in parallel, the network
-/// serves one batch at a time. Dispose it when no call is running.
+/// serves one batch at a time, in which the texts of concurrent callers are put together (<see cref="ModelOptions.MaxQueueDelay"/>).
 /// </summary>
 public sealed class RetrieverModel : IDisposable
 {
@@ -18,20 +18,19 @@ public sealed class RetrieverModel : IDisposable
     private readonly RetrieverNetwork _network;
     private readonly IBackend? _ownBackend;
     private readonly ModelOptions _options;
-    private readonly Lock _networkLock = new();
-    private readonly float[] _row;
+    private readonly EncodeQueue _queue;
+    private readonly ScratchPool<EncodeRequest> _requests = new(static () => new EncodeRequest());
     private string? _fingerprint;
 
     /// <summary>Takes the network over (it is disposed with the model) but not its backend.</summary>
     public RetrieverModel(RetrieverNetwork network, Tokenizer tokenizer, ModelOptions? options = null)
-        : this(network, tokenizer, options ?? new ModelOptions(), null)
+        : this(network, tokenizer, options ?? new ModelOptions(), null, "")
     {
     }
 
-    private RetrieverModel(RetrieverNetwork network, Tokenizer tokenizer, ModelOptions options, IBackend? ownBackend)
+    private RetrieverModel(RetrieverNetwork network, Tokenizer tokenizer, ModelOptions options, IBackend? ownBackend, string name)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTokens, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTexts, 1);
+        options.Validate();
         int vocabularySize = network.Weights.Config.VocabularySize;
         if (tokenizer.VocabularySize > vocabularySize)
         {
@@ -51,9 +50,15 @@ public sealed class RetrieverModel : IDisposable
         _network = network;
         _ownBackend = ownBackend;
         _options = options;
-        _row = new float[network.Dimension];
+        _queue = new EncodeQueue(network, options);
         Tokenizer = tokenizer;
+        Name = name;
     }
+
+    /// <summary>The name of its directory; empty for a model that was not loaded.</summary>
+    public string Name { get; }
+
+    internal EncodeQueue Queue => _queue;
 
     public Tokenizer Tokenizer { get; }
 
@@ -81,6 +86,7 @@ public sealed class RetrieverModel : IDisposable
     public static RetrieverModel Load(string directory, ModelOptions? options = null)
     {
         options ??= new ModelOptions();
+        options.Validate();
         if (!Directory.Exists(directory))
         {
             throw new DirectoryNotFoundException($"{directory}: no such model directory");
@@ -92,7 +98,7 @@ public sealed class RetrieverModel : IDisposable
         try
         {
             network = RetrieverNetwork.Load(backend, directory);
-            return new RetrieverModel(network, tokenizer, options, backend);
+            return new RetrieverModel(network, tokenizer, options, backend, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))));
         }
         catch
         {
@@ -113,10 +119,8 @@ public sealed class RetrieverModel : IDisposable
     public IReadOnlyList<SparseVector> EncodeSparse(IReadOnlyList<string> texts, RetrievalSide side, CancellationToken cancellationToken = default)
     {
         Require(RepresentationKind.Sparse);
-        var vectors = new SparseVector[texts.Count];
         int top = Contract.TopTermsFor(side);
-        Encode(texts, side, (i, row) => vectors[i] = SparseVector.FromDense(row, top), cancellationToken);
-        return vectors;
+        return EncodeAll(texts, side, row => SparseVector.FromDense(row, top), cancellationToken);
     }
 
     /// <summary>One dense vector per text, in the order of the texts.</summary>
@@ -124,9 +128,56 @@ public sealed class RetrieverModel : IDisposable
     public float[][] EncodeDense(IReadOnlyList<string> texts, RetrievalSide side, CancellationToken cancellationToken = default)
     {
         Require(RepresentationKind.Dense);
-        var vectors = new float[texts.Count][];
-        Encode(texts, side, (i, row) => vectors[i] = row.ToArray(), cancellationToken);
-        return vectors;
+        return EncodeAll(texts, side, static row => row.ToArray(), cancellationToken);
+    }
+
+    /// <summary>As <see cref="EncodeSparse(IReadOnlyList{string}, RetrievalSide, CancellationToken)"/>, without blocking the caller's thread.</summary>
+    public Task<EncodedTexts<SparseVector>> EncodeSparseAsync(IReadOnlyList<string> texts, RetrievalSide side, CancellationToken cancellationToken = default)
+    {
+        Require(RepresentationKind.Sparse);
+        int top = Contract.TopTermsFor(side);
+        return EncodeAllAsync(texts, side, row => SparseVector.FromDense(row, top), cancellationToken);
+    }
+
+    /// <summary>As <see cref="EncodeDense(IReadOnlyList{string}, RetrievalSide, CancellationToken)"/>, without blocking the caller's thread.</summary>
+    public Task<EncodedTexts<float[]>> EncodeDenseAsync(IReadOnlyList<string> texts, RetrievalSide side, CancellationToken cancellationToken = default)
+    {
+        Require(RepresentationKind.Dense);
+        return EncodeAllAsync(texts, side, static row => row.ToArray(), cancellationToken);
+    }
+
+    /// <summary>
+    /// The sparse vector of one text: terms ascending, at most as many as the contract says and as fit, the heaviest. Returns
+    /// how many there are. Once warm it allocates nothing.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The model is dense.</exception>
+    public int EncodeSparse(ReadOnlySpan<char> text, RetrievalSide side, Span<int> terms, Span<float> weights, CancellationToken cancellationToken = default)
+    {
+        Require(RepresentationKind.Sparse);
+        EncodeRequest request = EncodeOne(text, side, cancellationToken);
+        try
+        {
+            return SparseRow.Select(request.Row(0, Dimension), Contract.TopTermsFor(side), request.Heaviest, terms, weights);
+        }
+        finally
+        {
+            _requests.Return(request);
+        }
+    }
+
+    /// <summary>The dense vector of one text into the first <see cref="Dimension"/> elements of a span. Once warm it allocates nothing.</summary>
+    /// <exception cref="InvalidOperationException">The model is sparse.</exception>
+    public void EncodeDense(ReadOnlySpan<char> text, RetrievalSide side, Span<float> destination, CancellationToken cancellationToken = default)
+    {
+        Require(RepresentationKind.Dense);
+        if (destination.Length < Dimension)
+        {
+            throw new ArgumentException($"a vector has {Dimension} elements, the destination {destination.Length}", nameof(destination));
+        }
+
+        EncodeRequest request = EncodeOne(text, side, cancellationToken);
+        request.Row(0, Dimension).CopyTo(destination);
+        _requests.Return(request);
     }
 
     /// <summary>Encodes a stream of documents of any length; <paramref name="sink"/> gets them in their order, on this thread.</summary>
@@ -144,11 +195,12 @@ public sealed class RetrieverModel : IDisposable
         List<int> tokens = [];
         List<(int Start, int Length)> offsets = [];
         Tokenizer.EncodeWithOffsets(text, Contract.TokenizationFor(side), tokens, offsets);
-        lock (_networkLock)
+        lock (_queue.NetworkLock)
         {
             Tensor representation = _network.Forward(CollectionsMarshal.AsSpan(tokens), [0, tokens.Count]);
-            _network.Backend.Download<float>(representation, _row);
-            var vector = SparseVector.FromDense(_row, Contract.TopTermsFor(side));
+            float[] row = new float[Dimension];
+            _network.Backend.Download<float>(representation, row);
+            var vector = SparseVector.FromDense(row, Contract.TopTermsFor(side));
             int[] rows = new int[Dimension];
             _network.Backend.Download<int>(_network.ArgMax, rows);
             TermOrigin[] origins = [.. vector.Terms.ToArray().Select(term => new TermOrigin(tokens[rows[term]], offsets[rows[term]].Start, offsets[rows[term]].Length))];
@@ -171,46 +223,138 @@ public sealed class RetrieverModel : IDisposable
             }
         }
 
-        lock (_networkLock)
+        lock (_queue.NetworkLock)
         {
             return _network.SelfTest();
         }
     }
 
+    /// <summary>Refuses new calls, waits for those that run or wait for the network, then frees the weights.</summary>
     public void Dispose()
     {
+        _queue.Dispose();
         _network.Dispose();
         _ownBackend?.Dispose();
     }
 
-    private void Encode(IReadOnlyList<string> texts, RetrievalSide side, RowSink sink, CancellationToken cancellationToken)
+    /// <summary>Tokenizes and encodes one text; the request with its row is the caller's, who gives it back.</summary>
+    private EncodeRequest EncodeOne(ReadOnlySpan<char> text, RetrievalSide side, CancellationToken cancellationToken)
+    {
+        Telemetry.EncodeScope scope = Telemetry.BeginEncode(Name);
+        EncodeRequest request = _requests.Rent();
+        try
+        {
+            request.Reset();
+            request.Tokens.Clear();
+            Tokenizer.Encode(text, Contract.TokenizationFor(side), request.Tokens);
+            request.Texts.Add(CollectionsMarshal.AsSpan(request.Tokens));
+            _queue.Run(request, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            _requests.Return(request);
+            scope.Fail(e);
+            throw;
+        }
+
+        scope.End(request.Texts.TokenCount);
+        return request;
+    }
+
+    private T[] EncodeAll<T>(IReadOnlyList<string> texts, RetrievalSide side, RowReader<T> read, CancellationToken cancellationToken)
+    {
+        Telemetry.EncodeScope scope = Telemetry.BeginEncode(Name);
+        EncodeRequest request = _requests.Rent();
+        try
+        {
+            var vectors = new T[texts.Count];
+            List<int>[] tokens = Tokenize(texts, side, cancellationToken);
+            foreach (int[] members in Batches(tokens))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Fill(request, tokens, members);
+                _queue.Run(request, cancellationToken);
+                Read(request, members, read, vectors);
+            }
+
+            scope.End(tokens.Sum(t => (long)t.Count));
+            return vectors;
+        }
+        catch (Exception e)
+        {
+            scope.Fail(e);
+            throw;
+        }
+        finally
+        {
+            _requests.Return(request);
+        }
+    }
+
+    private async Task<EncodedTexts<T>> EncodeAllAsync<T>(IReadOnlyList<string> texts, RetrievalSide side, RowReader<T> read, CancellationToken cancellationToken)
+    {
+        Telemetry.EncodeScope scope = Telemetry.BeginEncode(Name);
+        EncodeRequest request = _requests.Rent();
+        try
+        {
+            var vectors = new T[texts.Count];
+            List<int>[] tokens = texts.Count == 1
+                ? Tokenize(texts, side, cancellationToken)
+                : await Task.Run(() => Tokenize(texts, side, cancellationToken), cancellationToken).ConfigureAwait(false);
+            foreach (int[] members in Batches(tokens))
+            {
+                Fill(request, tokens, members);
+                await _queue.RunAsync(request, cancellationToken).ConfigureAwait(false);
+                Read(request, members, read, vectors);
+            }
+
+            long tokenCount = tokens.Sum(t => (long)t.Count);
+            scope.End(tokenCount);
+            return new EncodedTexts<T>(vectors, tokenCount);
+        }
+        catch (Exception e)
+        {
+            scope.Fail(e);
+            throw;
+        }
+        finally
+        {
+            _requests.Return(request);
+        }
+    }
+
+    private List<int>[] Tokenize(IReadOnlyList<string> texts, RetrievalSide side, CancellationToken cancellationToken)
     {
         TokenizationOptions tokenization = Contract.TokenizationFor(side);
         var tokens = new List<int>[texts.Count];
-        Parallel.For(0, texts.Count, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = _options.Threads > 0 ? _options.Threads : -1 }, i =>
+        if (texts.Count == 1)
         {
-            tokens[i] = [];
-            Tokenizer.Encode(texts[i], tokenization, tokens[i]);
-        });
-        var batch = new TokenBatch();
-        foreach (int[] members in BatchPlan.ByLength(Array.ConvertAll(tokens, t => t.Count), _options.MaxBatchTokens, _options.MaxBatchTexts))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            batch.Clear();
-            foreach (int member in members)
-            {
-                batch.Add(CollectionsMarshal.AsSpan(tokens[member]));
-            }
+            Tokenizer.Encode(texts[0], tokenization, tokens[0] = []);
+            return tokens;
+        }
 
-            lock (_networkLock)
-            {
-                Tensor representations = _network.Forward(batch.Tokens, batch.SequenceStarts); // [B, Dimension]
-                for (int b = 0; b < members.Length; b++)
-                {
-                    _network.Backend.Download<float>(representations.SliceRows(b, 1), _row);
-                    sink(members[b], _row);
-                }
-            }
+        Parallel.For(0, texts.Count, new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = _options.Threads > 0 ? _options.Threads : -1 }, i =>
+            Tokenizer.Encode(texts[i], tokenization, tokens[i] = []));
+        return tokens;
+    }
+
+    private IEnumerable<int[]> Batches(List<int>[] tokens) =>
+        BatchPlan.ByLength(Array.ConvertAll(tokens, t => t.Count), _options.MaxBatchTokens, _options.MaxBatchTexts);
+
+    private static void Fill(EncodeRequest request, List<int>[] tokens, int[] members)
+    {
+        request.Reset();
+        foreach (int member in members)
+        {
+            request.Texts.Add(CollectionsMarshal.AsSpan(tokens[member]));
+        }
+    }
+
+    private void Read<T>(EncodeRequest request, int[] members, RowReader<T> read, T[] vectors)
+    {
+        for (int b = 0; b < members.Length; b++)
+        {
+            vectors[members[b]] = read(request.Row(b, Dimension));
         }
     }
 
@@ -234,5 +378,5 @@ public sealed class RetrieverModel : IDisposable
         }
     }
 
-    private delegate void RowSink(int text, ReadOnlySpan<float> row);
+    private delegate T RowReader<T>(ReadOnlySpan<float> row);
 }

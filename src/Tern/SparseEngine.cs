@@ -5,6 +5,11 @@ namespace Tern;
 /// <summary>Learned sparse vectors over the inverted index.</summary>
 internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQueryEngine
 {
+    // More terms than an index searches are not needed; the heaviest stay.
+    private const int MostTerms = 8192;
+
+    private readonly ScratchPool<(int[] Terms, float[] Weights)> _vectors = new(() => (new int[Math.Min(MostTerms, model.Dimension)], new float[Math.Min(MostTerms, model.Dimension)]));
+
     public int DocumentCount => index.DocumentCount;
 
     public long ByteCount => index.ByteCount;
@@ -16,9 +21,37 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQ
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
         index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k);
 
+    public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
+    {
+        (int[] Terms, float[] Weights) vector = _vectors.Rent();
+        try
+        {
+            int count = model.EncodeSparse(query, RetrievalSide.Query, vector.Terms, vector.Weights, cancellationToken);
+            return Search(vector.Terms.AsSpan(0, count), vector.Weights.AsSpan(0, count), hits);
+        }
+        finally
+        {
+            _vectors.Return(vector);
+        }
+    }
+
     public IEncodedQuery Encode(string query) => new EncodedQuery(this, query, model.EncodeSparse([query], RetrievalSide.Query)[0]);
 
+    public async Task<IEncodedQuery> EncodeAsync(string query, CancellationToken cancellationToken)
+    {
+        EncodedTexts<SparseVector> encoded = await model.EncodeSparseAsync([query], RetrievalSide.Query, cancellationToken).ConfigureAwait(false);
+        return new EncodedQuery(this, query, encoded.Vectors[0]);
+    }
+
     public void Dispose() => index.Dispose();
+
+    private int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
+    {
+        long begun = Telemetry.BeginSearch();
+        int count = index.Search(terms, weights, hits);
+        Telemetry.EndSearch(begun, IndexKind.Sparse);
+        return count;
+    }
 
     private HashSet<int> OwnTokens(string text)
     {
@@ -38,7 +71,11 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQ
                 .Select(t => new QueryTerm(engine.TermText(t.First), t.Second, !_ownTokens.Value.Contains(t.First))),
         ];
 
-        public Hit[] Search(int k) => engine.Index.Search(vector, k);
+        public Hit[] Search(int k)
+        {
+            var hits = new Hit[Math.Min(k, engine.DocumentCount)];
+            return hits[..engine.Search(vector.Terms.Span, vector.Weights.Span, hits)];
+        }
 
         public (float Score, IReadOnlyList<MatchedTerm> Terms, IReadOnlyList<int> TermIds) Explain(int docId)
         {

@@ -56,6 +56,9 @@ public sealed class Bm25Index : IDisposable
 
     public string ExternalId(int docId) => Index.ExternalId(docId);
 
+    /// <summary>The id of an analysed term; false for one that no document has.</summary>
+    public bool TryFindTerm(ReadOnlySpan<char> word, out int term) => (term = _words.Find(word)) >= 0;
+
     /// <summary>The word of a term id.</summary>
     public string Word(int term) => _words.Word(term);
 

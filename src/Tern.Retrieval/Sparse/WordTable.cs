@@ -28,7 +28,7 @@ internal sealed unsafe class WordTable
     }
 
     /// <summary>The term's id, or −1.</summary>
-    public int Find(string word)
+    public int Find(ReadOnlySpan<char> word)
     {
         int byteCount = Encoding.UTF8.GetByteCount(word);
         Span<byte> utf8 = byteCount <= 256 ? stackalloc byte[256] : new byte[byteCount];

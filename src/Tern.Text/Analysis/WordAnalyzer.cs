@@ -1,5 +1,11 @@
 namespace Tern.Text;
 
+/// <summary>Receives the terms of a text in order; a term is valid during the call.</summary>
+public interface ITermSink
+{
+    void Add(ReadOnlySpan<char> term);
+}
+
 /// <summary>
 /// Turns a text into index terms for BM25. <see cref="English"/> follows Lucene's EnglishAnalyzer as Anserini uses it: words of
 /// StandardTokenizer, possessive 's removed, lower case, 33 stop words dropped, Porter's stemmer. Thread-safe.
@@ -27,18 +33,26 @@ public sealed class WordAnalyzer
     /// <summary>Appends the terms of the text in order, repeated where they repeat.</summary>
     public void Analyze(string text, List<string> terms)
     {
+        var sink = new InterningSink(_terms, terms);
+        Analyze(text, ref sink);
+    }
+
+    /// <summary>Hands the terms of the text over in order, repeated where they repeat. Allocates nothing.</summary>
+    public void Analyze<TSink>(ReadOnlySpan<char> text, ref TSink sink)
+        where TSink : struct, ITermSink
+    {
         Span<char> buffer = stackalloc char[LongestWord + 1];
         int start = 0;
         for (int length; (length = WordBreaks.Next(text, ref start)) > 0; start += length)
         {
             for (int at = 0; at < length; at += LongestWord)
             {
-                ReadOnlySpan<char> word = text.AsSpan(start + at, Math.Min(LongestWord, length - at));
+                ReadOnlySpan<char> word = text.Slice(start + at, Math.Min(LongestWord, length - at));
                 word = WithoutPossessive(word);
                 Lower(word, buffer);
                 if (word.Length > 0 && !StopWordSpans.Contains(buffer[..word.Length]))
                 {
-                    terms.Add(_terms.Intern(buffer[..PorterStemmer.Stem(buffer, word.Length)]));
+                    sink.Add(buffer[..PorterStemmer.Stem(buffer, word.Length)]);
                 }
             }
         }
@@ -52,6 +66,11 @@ public sealed class WordAnalyzer
         word.ToLowerInvariant(buffer);
         // The capital dotted I, which the invariant culture leaves alone.
         buffer[..word.Length].Replace('\u0130', 'i');
+    }
+
+    private readonly struct InterningSink(WordInterner interner, List<string> terms) : ITermSink
+    {
+        public void Add(ReadOnlySpan<char> term) => terms.Add(interner.Intern(term));
     }
 
     /// <summary>Gives one string for equal terms seen lately, so that a corpus does not allocate each of its words.</summary>
