@@ -26,6 +26,7 @@ public sealed unsafe class WorkerPool : IDisposable
     private int _nextTask;
     private int _active;
     private int _sleeping;
+    private long _wakeCount;
     private int _busy;
     private volatile int _generation;
     private volatile bool _disposed;
@@ -47,6 +48,12 @@ public sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Threads that share a loop, the caller's included.</summary>
     public int ThreadCount { get; }
+
+    /// <summary>Threads that are blocked, waiting for a loop.</summary>
+    internal int SleepingCount => Volatile.Read(ref _sleeping);
+
+    /// <summary>How often a blocked thread was woken: in an idle pool it does not change.</summary>
+    internal long WakeCount => Volatile.Read(ref _wakeCount);
 
     /// <summary>
     /// Calls <paramref name="body"/> for every index below <paramref name="taskCount"/> and returns when all calls have
@@ -202,6 +209,7 @@ public sealed unsafe class WorkerPool : IDisposable
                     _sleeping++;
                     Monitor.Wait(_gate);
                     _sleeping--;
+                    _wakeCount++;
                 }
 
                 if (_disposed)

@@ -51,6 +51,21 @@ public class WorkerPoolTests
         }
     }
 
+    /// <summary>After its work every thread blocks without a time-out: nothing wakes it but the next loop.</summary>
+    [Fact]
+    public void AnIdlePoolSleepsUntilItIsAsked()
+    {
+        using WorkerPool pool = new(5);
+        long[] sum = new long[1];
+        pool.Run(100, sum, static (i, s) => Interlocked.Add(ref s[0], i));
+        Assert.True(SpinWait.SpinUntil(() => pool.SleepingCount == 4, TimeSpan.FromMinutes(1)), $"{pool.SleepingCount} of 4 threads sleep");
+        long wakes = pool.WakeCount;
+        Thread.Sleep(300);
+        Assert.Equal((4, wakes), (pool.SleepingCount, pool.WakeCount));
+        pool.Run(100, sum, static (i, s) => Interlocked.Add(ref s[0], i));
+        Assert.Equal(2 * 4950, sum[0]);
+    }
+
     [Fact]
     public void AnExceptionReachesTheCallerAndThePoolStaysUsable()
     {
