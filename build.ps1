@@ -50,7 +50,14 @@ switch ($Verb) {
         Copy-Item artifacts/publish/Tern.CApi/release/tern.dll artifacts/capi/lib/
         Copy-Item artifacts/bin/Tern.CApi/release/native/tern.lib artifacts/capi/lib/
     }
-    'pack' { Need-Sdk; dotnet pack Engine.sln --configuration Release --nologo --output artifacts/packages @Rest; exit $LASTEXITCODE }
+    'pack' {
+        Need-Sdk
+        if (Test-Path artifacts/packages) { Remove-Item -Recurse -Force artifacts/packages }
+        foreach ($project in (Get-ChildItem src/*/*.csproj | Where-Object { Select-String -Quiet -SimpleMatch '<IsPackable>true' $_ })) {
+            Invoke-Checked { dotnet pack $project.FullName --configuration Release --nologo --verbosity quiet -p:ContinuousIntegrationBuild=true --output artifacts/packages @Rest }
+        }
+        Get-ChildItem -Name artifacts/packages
+    }
     default {
         Write-Output 'usage: ./build.ps1 demo | test | build | capi | bench | pack   (arguments are passed on; see README.md)'
         if ($Verb -ne 'help') { exit 2 }

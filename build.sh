@@ -93,6 +93,18 @@ run_tests() {
         }' "$log"
 }
 
+# A package with its symbols for each project that says IsPackable; paths of this machine are mapped away.
+pack_libraries() {
+    rm -rf artifacts/packages
+    local project
+    for project in $(grep -l '<IsPackable>true' src/*/*.csproj); do
+        restore "$project"
+        dotnet pack "$project" --configuration Release --no-restore --nologo --verbosity quiet \
+            -p:ContinuousIntegrationBuild=true --output artifacts/packages "$@"
+    done
+    ls artifacts/packages
+}
+
 verb=${1:-help}
 shift || true
 case "$verb" in
@@ -123,8 +135,7 @@ capi)
 pack)
     need_sdk
     build_native --quiet
-    restore Engine.sln
-    exec dotnet pack Engine.sln --configuration Release --no-restore --nologo --output artifacts/packages "$@"
+    pack_libraries "$@"
     ;;
 build)
     need_sdk

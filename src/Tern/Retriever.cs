@@ -12,6 +12,7 @@ public sealed class Retriever : IDisposable
     private readonly DocumentStore? _documents;
     private readonly RetrieverModel? _model;
     private readonly bool _ownsModel;
+    private int _disposed;
 
     private Retriever(IndexDescription description, IQueryEngine engine, DocumentStore? documents, RetrieverModel? model, bool ownsModel)
     {
@@ -142,6 +143,11 @@ public sealed class Retriever : IDisposable
 
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         _engine.Dispose();
         _documents?.Dispose();
         if (_ownsModel)

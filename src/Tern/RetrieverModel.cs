@@ -232,7 +232,11 @@ public sealed class RetrieverModel : IDisposable
     /// <summary>Refuses new calls, waits for those that run or wait for the network, then frees the weights.</summary>
     public void Dispose()
     {
-        _queue.Dispose();
+        if (!_queue.Close())
+        {
+            return;
+        }
+
         _network.Dispose();
         _ownBackend?.Dispose();
     }

@@ -12,7 +12,7 @@ namespace Tern;
 /// runs for all. First come, first served; a call with many texts brings them a batch at a time and waits its turn for
 /// each. A blocking call allocates nothing.
 /// </summary>
-internal sealed class EncodeQueue : IThreadPoolWorkItem, IDisposable
+internal sealed class EncodeQueue : IThreadPoolWorkItem
 {
     private readonly RetrieverNetwork _network;
     private readonly ModelOptions _options;
@@ -28,7 +28,7 @@ internal sealed class EncodeQueue : IThreadPoolWorkItem, IDisposable
     private int _queuedTokens;
     private bool _running;
     private bool _gathering;
-    private bool _disposed;
+    private bool _closed;
     private int _lastBatchRequests;
     private long _lastBatchEnd;
 
@@ -98,17 +98,20 @@ internal sealed class EncodeQueue : IThreadPoolWorkItem, IDisposable
         request.Failure?.Throw();
     }
 
-    /// <summary>Refuses new requests, serves those that wait, and returns when all are served.</summary>
-    public void Dispose()
+    /// <summary>Refuses new requests, serves those that wait, and returns when all are served; false when it was closed before.</summary>
+    public bool Close()
     {
         lock (_gate)
         {
-            _disposed = true;
+            bool isFirst = !_closed;
+            _closed = true;
             Monitor.PulseAll(_gate);
             while (_running)
             {
                 Monitor.Wait(_gate);
             }
+
+            return isFirst;
         }
     }
 
@@ -124,7 +127,7 @@ internal sealed class EncodeQueue : IThreadPoolWorkItem, IDisposable
     {
         lock (_gate)
         {
-            if (_disposed)
+            if (_closed)
             {
                 _room.Release();
                 throw new ObjectDisposedException(nameof(RetrieverModel));
@@ -232,7 +235,7 @@ internal sealed class EncodeQueue : IThreadPoolWorkItem, IDisposable
     /// </summary>
     private void Gather()
     {
-        while (_first != null && !_disposed && _queuedCount < _lastBatchRequests && _queuedTokens < _options.MaxBatchTokens && _first.QueuedAt - _lastBatchEnd <= _delayTicks)
+        while (_first != null && !_closed && _queuedCount < _lastBatchRequests && _queuedTokens < _options.MaxBatchTokens && _first.QueuedAt - _lastBatchEnd <= _delayTicks)
         {
             long remaining = Math.Max(_first.QueuedAt, _lastBatchEnd) + _delayTicks - Stopwatch.GetTimestamp();
             if (remaining <= 0)

@@ -36,6 +36,17 @@ public sealed partial class ArchitectureTests
         Assert.DoesNotContain(used, name => !allowed.Contains(name));
     }
 
+    /// <summary>A package that lacks a package which it needs cannot be restored.</summary>
+    [Fact]
+    public void WhatAPackageReferencesIsAPackage()
+    {
+        Dictionary<string, string[]> table = Table();
+        string[] packages = [.. table.Keys.Where(project => File.ReadAllText(Repository.PathOf("src", project, project + ".csproj")).Contains("<IsPackable>true", StringComparison.Ordinal))];
+        Assert.Contains("Tern", packages);
+        Assert.DoesNotContain("Tern.Cli", packages);
+        Assert.Empty(packages.SelectMany(project => Closure(project, table)).Except(packages));
+    }
+
     /// <summary>Project → direct references, from the README's table of projects.</summary>
     internal static Dictionary<string, string[]> Table()
     {

@@ -72,7 +72,7 @@ public sealed partial class ReadmeTests
         Assert.Equal(program, table);
     }
 
-    private static IEnumerable<string> CodeBlocks() => CodeBlock().Matches(Readme).Select(m => m.Groups[1].Value);
+    private static IEnumerable<string> CodeBlocks() => CodeBlock().Matches(Readme).Where(m => m.Groups[1].Success).Select(m => m.Groups[1].Value);
 
     // What a build makes is not in the repository; flags, verbs and file names of users' directories are no paths.
     private static bool LooksLikePath(string code) =>
@@ -80,7 +80,8 @@ public sealed partial class ReadmeTests
         && (code.Contains('/') || code.EndsWith(".sh", StringComparison.Ordinal) || code.EndsWith(".ps1", StringComparison.Ordinal)
             || code is "src" or "tests" or "native" or "bench");
 
-    [GeneratedRegex(@"```\n(.*?)```", RegexOptions.Singleline)]
+    // Blocks of the shell; those in another language name it.
+    [GeneratedRegex(@"(?:^|\n)```\n((?:(?!```).)*)\n```(?=\n)|(?:^|\n)```\w+\n.*?\n```(?=\n)", RegexOptions.Singleline)]
     private static partial Regex CodeBlock();
 
     [GeneratedRegex(@"(?<!`)`([^`\n]+)`(?!`)")]
