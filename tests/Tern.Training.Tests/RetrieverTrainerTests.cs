@@ -1,6 +1,7 @@
 using Tern.Compute;
 using Tern.Compute.Cpu;
 using Tern.Model;
+using Tern.TestKit;
 using Xunit;
 
 namespace Tern.Training.Tests;
@@ -25,6 +26,26 @@ public sealed class RetrieverTrainerTests
     };
 
     private static readonly TrainingOptions Dense = new() { StepCount = 10, BatchSize = 8, Temperature = 0.1f, LearningRate = 0.01f };
+
+    /// <summary>Batch sampler, forward, loss, collapse check, backward, gradient norm and update.</summary>
+    [Theory]
+    [InlineData(RepresentationKind.Sparse)]
+    [InlineData(RepresentationKind.Dense)]
+    public void ASteadyStepAllocatesNothing(RepresentationKind kind)
+    {
+        // One thread, so that the tasks too run on the thread whose allocations are counted.
+        using CpuBackend backend = TinyModels.Backend();
+        using RetrieverNetwork network = TinyModels.Network(backend, kind);
+        TrainingOptions options = (kind == RepresentationKind.Sparse ? Sparse : Dense) with { CollapseCheckInterval = 1, WarmupRatio = 0 };
+        using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(50, 3), options);
+        int step = 1;
+        for (; step <= 12; step++)
+        {
+            trainer.Rehearse(step);
+        }
+
+        Assert.Equal(0, Allocations.Fewest(() => trainer.Rehearse(++step)));
+    }
 
     [Theory]
     [InlineData(RepresentationKind.Sparse, 250, 0.01f)]
