@@ -114,11 +114,12 @@ public sealed class LlamaWeights : IDisposable
 
     public void ZeroGradients()
     {
-        foreach (Parameter parameter in Parameters)
+        // By index: an interface's enumerator would be allocated in every step.
+        for (int i = 0; i < Parameters.Count; i++)
         {
-            if (parameter.IsTrainable)
+            if (Parameters[i].IsTrainable)
             {
-                _backend.Fill(0f, parameter.Gradient);
+                _backend.Fill(0f, Parameters[i].Gradient);
             }
         }
     }
