@@ -15,7 +15,7 @@ internal static class IndexCommand
         Option<bool> bm25 = new("--bm25") { Description = "Build a BM25 index instead (Lucene's formula, Porter stems)." };
         Option<double> k1 = Flags.Number("--k1", "BM25's k1.", Bm25Parameters.Default.K1);
         Option<double> b = Flags.Number("--b", "BM25's b.", Bm25Parameters.Default.B);
-        Option<string> precision = Flags.Choice("--precision", "Stored weights of a sparse index: 8-bit impacts or float32.", "byte", "byte", "float32");
+        Option<string> impacts = Flags.Choice("--impacts", "Stored weights of a sparse index: 8-bit impacts or float32.", "byte", "byte", "float32");
         Option<bool> json = Flags.Json("what was built");
         var modelFlags = new ModelFlags();
         var command = new Verb("index", "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
@@ -36,7 +36,7 @@ internal static class IndexCommand
                 ["--model-name-or-path"] = "--model",
             },
         };
-        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, precision, json })
+        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, json })
         {
             command.Add(option);
         }
@@ -57,7 +57,7 @@ internal static class IndexCommand
             {
                 var options = new IndexWriterOptions
                 {
-                    Precision = Enum.Parse<ImpactPrecision>(parsed.GetRequiredValue(precision), ignoreCase: true),
+                    Precision = Enum.Parse<ImpactPrecision>(parsed.GetRequiredValue(impacts), ignoreCase: true),
                     Bm25 = new Bm25Parameters((float)parsed.GetValue(k1), (float)parsed.GetValue(b)),
                     Progress = progress.Report,
                 };

@@ -29,6 +29,7 @@ public class HelpTests
         });
         Assert.All(command.Options, option => Assert.False(string.IsNullOrWhiteSpace(option.Description), $"{path} {option.Name} has no description"));
         Assert.All(command.Arguments, argument => Assert.False(string.IsNullOrWhiteSpace(argument.Description), $"{path} {argument.Name} has no description"));
+        Assert.Equal(command.Options.Select(o => o.Name).Distinct(StringComparer.Ordinal), command.Options.Select(o => o.Name));
         CliResult help = Cli.Run([.. path.Split(' '), "--help"]);
         Assert.Equal(ExitCode.Ok, help.ExitCode);
         Assert.Contains($"Usage:\n  tern {path} ", help.Output.ReplaceLineEndings("\n"), StringComparison.Ordinal);
