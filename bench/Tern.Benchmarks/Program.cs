@@ -1,20 +1,15 @@
-using Tern.Compute;
+using System.CommandLine;
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using Tern.Benchmarks.Products;
 using Tern.Benchmarks;
+using Tern.Compute;
 
-if (args is ["products", ..])
+if (args is ["products" or "operations", ..])
 {
-    double seconds = args.Length > 1 ? double.Parse(args[1], CultureInfo.InvariantCulture) : 0.3;
-    ProductTable.Write(Console.Out, TimeSpan.FromSeconds(seconds));
-    return 0;
-}
-
-if (args is ["operations", ..])
-{
-    double seconds = args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0.3;
-    OperationTable.Write(Console.Out, TimeSpan.FromSeconds(seconds), args.Length > 2 ? args[2] : "");
-    return 0;
+    RootCommand root = new("Tern's benchmarks; any other first argument goes to BenchmarkDotNet.") { ProductsVerb.Create(), OperationsVerb.Create() };
+    ParseResult parsed = root.Parse(args);
+    return parsed.Errors.Count > 0 ? Fail(parsed) : parsed.Invoke();
 }
 
 if (args is ["big-model", var directory, ..])
@@ -25,3 +20,9 @@ if (args is ["big-model", var directory, ..])
 
 BenchmarkSwitcher.FromAssembly(typeof(FmaPeak).Assembly).Run(args);
 return 0;
+
+static int Fail(ParseResult parsed)
+{
+    Console.Error.WriteLine(parsed.Errors[0].Message);
+    return 2;
+}

@@ -3,7 +3,7 @@ using Tern.Compute;
 using Tern.Compute.Cpu;
 using Tern.Compute.Threading;
 
-namespace Tern.Benchmarks;
+namespace Tern.Benchmarks.Products;
 
 /// <summary>One projection of a batch and of a query, and a loop with nothing to do, on every path and on one and two threads.</summary>
 public class ProductBenchmarks
