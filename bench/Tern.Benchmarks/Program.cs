@@ -1,13 +1,20 @@
 using System.CommandLine;
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using Tern.Benchmarks;
+using Tern.Benchmarks.Peers;
 using Tern.Benchmarks.Products;
 using Tern.Benchmarks;
 using Tern.Compute;
 
-if (args is ["products" or "operations", ..])
+if (args is ["products" or "operations" or "peers-prepare" or "peers-worker", ..])
 {
     RootCommand root = new("Tern's benchmarks; any other first argument goes to BenchmarkDotNet.") { ProductsVerb.Create(), OperationsVerb.Create() };
+    foreach (Command verb in PeerVerbs.Create())
+    {
+        root.Add(verb);
+    }
+
     ParseResult parsed = root.Parse(args);
     return parsed.Errors.Count > 0 ? Fail(parsed) : parsed.Invoke();
 }
