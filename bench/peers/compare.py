@@ -15,6 +15,7 @@ import time
 import numpy
 
 BLAS_DIRECTORIES = ["openblas-openmp", "openblas-pthread", "blis-openmp", "blis-pthread"]
+BLIS_SKX = "0"  # what BLIS_ARCH_TYPE calls its AVX-512 kernels; it does not choose them itself on processors newer than it
 BLOCKS_FLOPS = 644.2e9  # forward and backward of 4096 tokens through 25.2 M weights, attention not counted
 SPIN_SECONDS = 0.1  # after which the other side's idle threads have stopped polling
 
@@ -48,6 +49,8 @@ def torch_worker(options, blas=None):
     environment = {"OMP_NUM_THREADS": count, "BLIS_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
     if blas:
         environment["LD_PRELOAD"] = path
+        if blas.startswith("blis") and "avx512f" in flags():
+            environment["BLIS_ARCH_TYPE"] = BLIS_SKX
     return Worker([options.python, os.path.join(os.path.dirname(__file__), "torch_worker.py"), options.work, count], environment)
 
 
@@ -57,7 +60,7 @@ def choose_blas(options):
     print("\n## PyTorch's BLAS\n\n| BLAS | encode, equal lengths, seconds |\n| --- | ---: |")
     for blas in options.blas or [d for d in BLAS_DIRECTORIES if os.path.exists(f"/usr/lib/{platform.machine()}-linux-gnu/{d}/libblas.so.3")]:
         worker = torch_worker(options, blas)
-        reply = worker.ask(task="encode", set="equal", precision="fp32", batch=16, in_order=False, warm=1, repeat=3)
+        reply = worker.ask(task="encode", set="equal", precision="fp32", batch=16, in_order=False, warm=1, repeat=1 if options.quick else 3)
         seconds = min(reply["seconds"])
         print(f"| {worker.name} | {seconds:.3f} |", flush=True)
         if best is None or seconds < best[0]:
@@ -71,11 +74,13 @@ def choose_blas(options):
     return best[1]
 
 
-def search(worker, request, grid):
+def search(options, worker, request, grid):
     """The fastest of these variants of a request."""
     best = None
+    if options.quick:
+        return grid[len(grid) // 2]
     for variant in grid:
-        seconds = min(worker.ask(**request, **variant, warm=1, repeat=2)["seconds"])
+        seconds = min(worker.ask(**request, **variant, warm=1, repeat=1)["seconds"])
         if best is None or seconds < best[0]:
             best = (seconds, variant)
     return best[1]
@@ -87,13 +92,14 @@ def describe(variant):
     return f"sorted by length, batches of {variant['batch']}" + (", fused matrices" if variant.get("fused", True) else "") + (f", {variant['maximum']}" if "maximum" in variant else "")
 
 
-def turns(rounds, contenders):
+def turns(options, contenders):
     """Seconds and replies of every contender: a list of (label, worker, request)."""
     times = {label: [] for label, _, _ in contenders}
     replies = {}
-    for _ in range(rounds):
+    calls = 1 if options.quick else 2
+    for _ in range(options.rounds):
         for label, worker, request in contenders:
-            reply = worker.ask(**request, warm=1, repeat=2)
+            reply = worker.ask(**request, warm=1, repeat=calls)
             replies[label] = reply
             times[label] += reply.get("seconds") or []
     return times, replies
@@ -163,18 +169,18 @@ def blocks(options, tern, torch):
             error = check(options, tern, torch, {**base, **({"optimizer": False} if task == "train" else {})}, {"batch": 8, "in_order": False, "fused": False}, 1e-4 if task == "encode" else 1e-3)
             for optimizer in optimizers:
                 extra = {"optimizer": optimizer} if task == "train" else {}
-                grid = [{"batch": b, "in_order": False, "fused": fused} for b in grids[documents] for fused in (True, False)]
+                grid = [{"batch": b, "in_order": False, "fused": True} for b in grids[documents]]
                 request = {**base, **extra}
                 contenders = [(f"Tern {p}", tern, {**request, "precision": p, "threads": options.threads}) for p in ("fp32", "bf16")]
                 if task == "encode":
                     contenders.append(("Tern int8", tern, {**request, "precision": "int8", "threads": options.threads}))
                 for precision in ("fp32", "bf16"):
-                    variant = search(torch, {**request, "precision": precision}, grid)
+                    variant = search(options, torch, {**request, "precision": precision}, grid)
                     contenders.append((f"PyTorch {precision}, {describe(variant)}", torch, {**request, "precision": precision, **variant}))
                     if documents == "mixed":
                         padded = {"batch": 32, "in_order": True, "fused": False}
                         contenders.append((f"PyTorch {precision}, {describe(padded)}", torch, {**request, "precision": precision, **padded}))
-                times, replies = turns(options.rounds, contenders)
+                times, replies = turns(options, contenders)
                 name = "Encode" if task == "encode" else f"Training step {'with AdamW' if optimizer else 'without optimiser'}"
                 tokens = options.tokens[documents] if task == "encode" else options.training_tokens[documents]
                 columns = [("tokens/s", lambda median, _: f"{tokens / median:,.0f}")]
@@ -187,7 +193,7 @@ def blocks(options, tern, torch):
 def sparse_step(options, tern, torch):
     request = {"task": "sparse_step"}
     grid = [{"batch": b, "in_order": False, "fused": True, "maximum": m} for b in (24, 48, 96, 192) for m in ("max", "amax")]
-    variant = search(torch, {**request, "precision": "fp32"}, grid)
+    variant = search(options, torch, {**request, "precision": "fp32"}, grid)
     padded = {"batch": 192, "in_order": True, "fused": False, "maximum": "max"}
     contenders = [
         ("Tern fp32", tern, {**request, "precision": "fp32", "threads": options.threads}),
@@ -199,7 +205,7 @@ def sparse_step(options, tern, torch):
     for step, (left, right) in enumerate(zip(*losses), 1):
         if not abs(left - right) <= 1e-3 * abs(right):
             raise SystemExit(f"sparse_step: the loss of step {step} is {left} for Tern, {right} for PyTorch; times would say nothing")
-    times, replies = turns(options.rounds, contenders)
+    times, replies = turns(options, contenders)
     columns = [("document entries not 0", lambda _, reply: f"{reply['non_zeros']:.1%}"), ("peak memory MB", lambda _, reply: f"{reply['peak_bytes'] / 1e6:,.0f}")]
     table("The demo's sparse model: one training step, batch of 192 pairs, vocabulary 8000", contenders, times, replies, "Tern fp32", columns)
     print(f"\nForward, head, InfoNCE, FLOPS on both sides, backward, clipping, AdamW. Losses of the first steps: Tern {', '.join(f'{x:.5f}' for x in losses[0])}; PyTorch {', '.join(f'{x:.5f}' for x in losses[1])}.")
@@ -224,7 +230,7 @@ def sparse_head(options):
         ("PyTorch fp32, one sequence at a time", torch, {**request, "precision": "fp32", **best}),
     ]
     first = {label: worker.ask(**contender, warm=1, repeat=1) for label, worker, contender in contenders}
-    times, replies = turns(options.rounds, contenders)
+    times, replies = turns(options, contenders)
     for label in replies:
         replies[label]["peak_bytes"] = max(first[label]["peak_bytes"], replies[label]["peak_bytes"])
     logits = head["sequences"] * head["length"] * head["vocabulary"] * 4
@@ -243,8 +249,13 @@ def processor():
     with open("/proc/cpuinfo") as file:
         fields = dict(line.split(":", 1) for line in file.read().split("\n\n")[0].splitlines() if ":" in line)
     fields = {k.strip(): v.strip() for k, v in fields.items()}
-    flags = [f for f in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni") if f in fields["flags"].split()]
-    return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']}; {' '.join(flags)}), {os.cpu_count()} cores"
+    return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']}; {' '.join(flags())}), {os.cpu_count()} cores"
+
+
+def flags():
+    with open("/proc/cpuinfo") as file:
+        present = next((line.split() for line in file if line.startswith("flags")), [])
+    return [f for f in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni") if f in present]
 
 
 def main():
@@ -254,6 +265,7 @@ def main():
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="no search for the peer's best batch, one call a turn: to try the scripts out")
     parser.add_argument("--blas", action="append", help="only this one, such as openblas-openmp; may be repeated")
     parser.add_argument("--only", nargs="+", default=["encode", "train", "sparse_step", "sparse_head"], choices=["encode", "train", "sparse_step", "sparse_head"])
     options = parser.parse_args()
@@ -267,7 +279,7 @@ def main():
     print(f"Wall clock, {options.threads} threads on either side, in {options.rounds} turns of one untimed and two timed calls each. Mixed lengths: {len(lengths)} documents, log-normal, seeded: {lengths[0]} to {lengths[-1]} tokens, median {lengths[len(lengths) // 2]}, mean {sum(lengths) / len(lengths):.0f}.")
     print(f"The blocks' model: 8 layers, d = 512, 8 heads over 4, feed-forward 1536, with a small embedding (8000 rows) before and mean pooling after the blocks.")
     torch = choose_blas(options)
-    options.chosen_blas = torch.process.args and next((d for d in BLAS_DIRECTORIES if f"({d})" in torch.name), None)
+    options.chosen_blas = next((d for d in BLAS_DIRECTORIES if f"({d}" in torch.name), None)
     tern = tern_worker(options)
     print(f"\nTern: {tern.name}. PyTorch: {torch.name}.")
     blocks(options, tern, torch)

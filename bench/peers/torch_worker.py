@@ -154,21 +154,19 @@ def answer(reply):
 
 
 def blas():
-    """The BLAS that this process has loaded, and its kernel."""
+    """The BLAS that this process computes with, and its kernel where it says."""
     import ctypes
     with open("/proc/self/maps") as file:
-        paths = sorted({line.split()[-1] for line in file if "blas" in line or "blis" in line})
-    for path in paths:
-        library = ctypes.CDLL(path)
-        if "openblas" in path and hasattr(library, "openblas_get_corename"):
-            library.openblas_get_corename.restype = ctypes.c_char_p
-            library.openblas_get_config.restype = ctypes.c_char_p
-            return f"{' '.join(library.openblas_get_config().decode().split()[:2])} ({os.path.basename(os.path.dirname(path))}), kernel {library.openblas_get_corename().decode()}"
-        if "blis" in path and hasattr(library, "bli_info_get_version_str"):
-            library.bli_info_get_version_str.restype = ctypes.c_char_p
-            library.bli_arch_string.restype = ctypes.c_char_p
-            return f"BLIS {library.bli_info_get_version_str().decode()} ({os.path.basename(os.path.dirname(path))}), kernel {library.bli_arch_string(library.bli_arch_query_id()).decode()}"
-    return ", ".join(paths)
+        loaded = sorted({line.split()[-1] for line in file if "blas" in line})
+    preloaded = os.environ.get("LD_PRELOAD")
+    path = preloaded if preloaded in loaded else next((p for p in loaded if "openblas" in p), loaded[0])
+    package = os.path.basename(os.path.dirname(path))
+    library = ctypes.CDLL(path)
+    if "openblas" in package:
+        library.openblas_get_corename.restype = ctypes.c_char_p
+        library.openblas_get_config.restype = ctypes.c_char_p
+        return f"{' '.join(library.openblas_get_config().decode().split()[:2])} ({package}), kernel {library.openblas_get_corename().decode()}"
+    return f"({package}{', BLIS_ARCH_TYPE=' + os.environ['BLIS_ARCH_TYPE'] if 'BLIS_ARCH_TYPE' in os.environ else ''})"
 
 
 torch.mm(torch.ones(8, 8), torch.ones(8, 8))
