@@ -185,12 +185,13 @@ for line in sys.stdin:
     before = memory("VmRSS:")
     for _ in range(request.get("warm", 1)):
         task.run()
-    seconds = []
+    seconds, processor_seconds = [], []
     for _ in range(request.get("repeat", 1)):
-        start = time.perf_counter()
+        start, processor_start = time.perf_counter(), time.process_time()
         task.run()
         seconds.append(time.perf_counter() - start)
-    reply = {"seconds": seconds, "peak_bytes": memory("VmHWM:") - before}
+        processor_seconds.append(time.process_time() - processor_start)
+    reply = {"seconds": seconds, "processor_seconds": processor_seconds, "peak_bytes": memory("VmHWM:") - before}
     if hasattr(task, "describe"):
         reply.update(task.describe())
     if request.get("output"):

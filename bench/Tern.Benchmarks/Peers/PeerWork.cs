@@ -78,6 +78,9 @@ internal sealed record PeerReply
     /// <summary>Wall-clock seconds of each timed call.</summary>
     public double[]? Seconds { get; init; }
 
+    /// <summary>Processor time of each timed call, all threads together.</summary>
+    public double[]? ProcessorSeconds { get; init; }
+
     /// <summary>Losses of all steps so far, where there are any.</summary>
     public double[]? Losses { get; init; }
 

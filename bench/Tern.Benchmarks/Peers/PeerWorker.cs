@@ -60,15 +60,17 @@ internal sealed class PeerWorker(string directory) : IDisposable
             task.Run();
         }
 
-        double[] seconds = new double[request.Repeat];
+        double[] seconds = new double[request.Repeat], processorSeconds = new double[request.Repeat];
         for (int i = 0; i < seconds.Length; i++)
         {
+            TimeSpan processorStart = Environment.CpuUsage.TotalTime;
             long start = Stopwatch.GetTimestamp();
             task.Run();
             seconds[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            processorSeconds[i] = (Environment.CpuUsage.TotalTime - processorStart).TotalSeconds;
         }
 
-        PeerReply reply = task.Describe(new PeerReply { Seconds = seconds, PeakBytes = ResidentMemory.Peak() - before });
+        PeerReply reply = task.Describe(new PeerReply { Seconds = seconds, ProcessorSeconds = processorSeconds, PeakBytes = ResidentMemory.Peak() - before });
         if (request.Output is { } path)
         {
             task.WriteOutput(path);
