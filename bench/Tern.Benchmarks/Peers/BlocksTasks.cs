@@ -9,12 +9,7 @@ internal abstract class BlocksTask : IPeerTask
 {
     protected BlocksTask(string directory, PeerRequest request, bool trainable)
     {
-        if (request.Precision != "fp32")
-        {
-            throw new NotSupportedException($"Tern has no precision {request.Precision}");
-        }
-
-        Backend = Backends.Create("cpu", request.Threads);
+        Backend = PeerWorker.CreateBackend(request);
         Network = RetrieverNetwork.Load(Backend, Path.Combine(directory, PeerWorkFactory.BlocksDirectory), trainable);
     }
 

@@ -13,6 +13,15 @@ internal sealed class PeerWorker(string directory) : IDisposable
     private readonly PeerWork _work = PeerWork.Load(directory);
     private readonly Dictionary<(string Task, string Set, int Threads, string Precision, bool Optimizer), IPeerTask> _tasks = [];
 
+    /// <exception cref="NotSupportedException">This machine or build lacks the precision; says why.</exception>
+    public static IBackend CreateBackend(PeerRequest request)
+    {
+        ProductPrecision precision = ProductPrecisions.Parse(request.Precision == "fp32" ? "f32" : request.Precision);
+        return ProductPrecisions.WhyNot(precision) is { } reason
+            ? throw new NotSupportedException($"not measured: {reason}")
+            : Backends.Create("cpu", request.Threads, precision);
+    }
+
     public void Run(TextReader input, TextWriter output)
     {
         Answer(output, new PeerReply { Name = $"Tern, .NET {Environment.Version}, path {SimdPaths.Current.Name}" });

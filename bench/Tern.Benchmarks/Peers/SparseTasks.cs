@@ -16,12 +16,7 @@ internal sealed class SparseStep : IPeerTask
 
     public SparseStep(string directory, SparseStepWork work, PeerRequest request)
     {
-        if (request.Precision != "fp32")
-        {
-            throw new NotSupportedException($"Tern does not train in {request.Precision}");
-        }
-
-        _backend = Backends.Create("cpu", request.Threads);
+        _backend = PeerWorker.CreateBackend(request);
         _network = RetrieverNetwork.Load(_backend, Path.Combine(directory, PeerWorkFactory.SparseDirectory), trainable: true);
 
         // Texts stand for their numbers; the functions give the tokens.
@@ -84,12 +79,7 @@ internal sealed class SparseHeadPass : IPeerTask
 
     public SparseHeadPass(string directory, SparseHeadWork work, PeerRequest request)
     {
-        if (request.Precision != "fp32")
-        {
-            throw new NotSupportedException($"Tern does not train in {request.Precision}");
-        }
-
-        _backend = Backends.Create("cpu", request.Threads);
+        _backend = PeerWorker.CreateBackend(request);
         _work = work;
         int tokens = work.Sequences * work.Length;
         _hidden = Matrix(tokens, work.HiddenSize, Read(directory, SparseHeadWork.HiddenFileName));
