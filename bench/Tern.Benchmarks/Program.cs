@@ -4,7 +4,6 @@ using BenchmarkDotNet.Running;
 using Tern.Benchmarks;
 using Tern.Benchmarks.Peers;
 using Tern.Benchmarks.Products;
-using Tern.Benchmarks;
 using Tern.Compute;
 
 if (args is ["products" or "operations" or "peers-prepare" or "peers-worker", ..])
