@@ -92,9 +92,6 @@ public interface IBackend : IDisposable
     /// <summary>destination = input · r · weight with r = 1/√(mean(input²) + epsilon) per row; inverseRms [1, T] keeps r. weight [1, H].</summary>
     void RmsNormForward(Tensor input, Tensor weight, float epsilon, Tensor inverseRms, Tensor destination);
 
-    /// <summary>sum = input + delta, then destination = RmsNorm(sum): the residual addition and the norm that follows it. sum may be input (in place).</summary>
-    void AddRmsNormForward(Tensor input, Tensor delta, Tensor weight, float epsilon, Tensor sum, Tensor inverseRms, Tensor destination);
-
     /// <summary>
     /// Gradient of the norm, where <paramref name="input"/> is what was normalised. Adds into dInput, so that the residual
     /// stream's gradient passes through in place; dWeight [1, H] may be empty (frozen).

@@ -77,11 +77,6 @@ internal static class OperationCases
             Tensor input = Values(t, Tokens, Columns), weight = Values(t, 1, Columns, 2);
             return new(t, [t.Unset(1, Tokens), t.Unset(Tokens, Columns)], (b, d) => b.RmsNormForward(input, weight, 1e-5f, d[0], d[1]));
         },
-        [nameof(IBackend.AddRmsNormForward)] = t =>
-        {
-            Tensor input = Values(t, Tokens, Columns), delta = Values(t, Tokens, Columns, 3), weight = Values(t, 1, Columns, 2);
-            return new(t, [t.Unset(Tokens, Columns), t.Unset(1, Tokens), t.Unset(Tokens, Columns)], (b, d) => b.AddRmsNormForward(input, delta, weight, 1e-5f, d[0], d[1], d[2]));
-        },
         [nameof(IBackend.RmsNormBackward)] = t =>
         {
             Tensor dOutput = Values(t, Tokens, Columns), input = Values(t, Tokens, Columns, 2), weight = Values(t, 1, Columns, 3), inverse = Values(t, 1, Tokens, 4);

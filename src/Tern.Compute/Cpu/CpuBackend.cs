@@ -94,9 +94,6 @@ public sealed class CpuBackend : IBackend
     public void RmsNormForward(Tensor input, Tensor weight, float epsilon, Tensor inverseRms, Tensor destination) =>
         RmsNorm.Forward(_pool, input, weight, epsilon, inverseRms, destination);
 
-    public void AddRmsNormForward(Tensor input, Tensor delta, Tensor weight, float epsilon, Tensor sum, Tensor inverseRms, Tensor destination) =>
-        RmsNorm.AddForward(_pool, input, delta, weight, epsilon, sum, inverseRms, destination);
-
     public void RmsNormBackward(Tensor dOutput, Tensor input, Tensor weight, Tensor inverseRms, Tensor accumulateDInput, Tensor accumulateDWeight) =>
         RmsNorm.Backward(_pool, dOutput, input, weight, inverseRms, accumulateDInput, accumulateDWeight);
 

@@ -27,44 +27,6 @@ internal static unsafe class RmsNorm
             });
     }
 
-    /// <summary>The same after sum = input + delta.</summary>
-    public static void AddForward(WorkerPool pool, Tensor input, Tensor delta, Tensor weight, float epsilon, Tensor sum, Tensor inverseRms, Tensor destination)
-    {
-        Operand.Check(input);
-        Operand.Check(delta, input.Rows, input.Columns);
-        Operand.CheckVector(weight, input.Columns);
-        Operand.Check(sum, input.Rows, input.Columns);
-        Operand.CheckVector(inverseRms, input.Rows);
-        Operand.Check(destination, input.Rows, input.Columns);
-        RowChunks chunks = new(input.Rows, input.Columns);
-        pool.Run(
-            chunks.Count,
-            (chunks, input, delta, weight, epsilon, sum, inverseRms, destination),
-            [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-            static (task, s) =>
-            {
-                int columns = s.input.Columns;
-                for (int row = s.chunks.Start(task); row < s.chunks.End(task); row++)
-                {
-                    float* x = s.input.Floats(row);
-                    float* delta = s.delta.Floats(row);
-                    float* sum = s.sum.Floats(row);
-                    int i = 0;
-                    for (; i <= columns - VectorMath.Lanes; i += VectorMath.Lanes)
-                    {
-                        (Vector256.Load(x + i) + Vector256.Load(delta + i)).Store(sum + i);
-                    }
-
-                    for (; i < columns; i++)
-                    {
-                        sum[i] = x[i] + delta[i];
-                    }
-
-                    s.inverseRms.Floats(0)[row] = NormalizeRow(sum, s.weight.Floats(0), s.epsilon, s.destination.Floats(row), columns);
-                }
-            });
-    }
-
     /// <summary>
     /// dx += r · (w · dy − x · r² · mean(w · dy · x)); dw += Σ over rows of dy · x · r. The sum for dw runs in row order
     /// within chunks of rows, then over the chunks in order.

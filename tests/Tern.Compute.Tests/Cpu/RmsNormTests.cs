@@ -29,27 +29,6 @@ public sealed class RmsNormTests(ITestOutputHelper output)
         }
     }
 
-    [Theory]
-    [ClassData(typeof(BackendCases))]
-    public void AddForwardAgreesWithOracleInPlaceAndNot(string backend, int threads)
-    {
-        using TestTensors tensors = TestTensors.On(backend, threads);
-        foreach ((int rows, int columns) in Shapes)
-        {
-            float[] x = TestValues.Normal(rows * columns, 1), delta = TestValues.Normal(rows * columns, 3), weight = TestValues.Normal(columns, 2);
-            double[] total = x.ToDouble().Plus(delta.ToDouble());
-            double[] expected = TransformerOracles.RmsNorm(total, weight.ToDouble(), Epsilon, rows, columns);
-            foreach (bool inPlace in new[] { false, true })
-            {
-                Tensor input = tensors.Floats(x, rows, columns), destination = tensors.Unset(rows, columns);
-                Tensor sum = inPlace ? input : tensors.Unset(rows, columns);
-                tensors.Backend.AddRmsNormForward(input, tensors.Floats(delta, rows, columns), tensors.Floats(weight, 1, columns), Epsilon, sum, tensors.Unset(1, rows), destination);
-                output.WriteLine(Tolerance.For(DType.Float32, 1).Check($"sum [{rows}, {columns}]", tensors.Read(sum), total, columns));
-                output.WriteLine(Tolerance.For(DType.Float32, columns).Check("y", tensors.Read(destination), expected, columns));
-            }
-        }
-    }
-
     [GradientCheck(nameof(IBackend.RmsNormBackward))]
     internal static void CheckGradient(TestTensors tensors, Action<string> report)
     {
