@@ -13,11 +13,12 @@ internal static class Load
 
     public static Measurement Run(QueryPath path, string[] queries, Step step, int callers, TimeSpan time)
     {
-        Pass(path, queries, step, callers, TimeSpan.FromSeconds(Math.Max(2, time.TotalSeconds / 4))); // Compiles, grows the pools.
-        return Pass(path, queries, step, callers, time);
+        // Compiles, grows the pools, and meets every query's words once.
+        Pass(path, queries, step, callers, TimeSpan.FromSeconds(Math.Max(2, time.TotalSeconds / 4)), queries.Length);
+        return Pass(path, queries, step, callers, time, 0);
     }
 
-    private static Measurement Pass(QueryPath path, string[] queries, Step step, int callers, TimeSpan time)
+    private static Measurement Pass(QueryPath path, string[] queries, Step step, int callers, TimeSpan time, int leastCalls)
     {
         long[][] ticks = [.. Enumerable.Range(0, callers).Select(_ => new long[MostCalls / callers])];
         int[] counts = new int[callers];
@@ -34,7 +35,7 @@ internal static class Load
             int query = caller * queries.Length / callers;
             ready.SignalAndWait();
             long end = begun + (long)(time.TotalSeconds * Stopwatch.Frequency);
-            for (long now = Stopwatch.GetTimestamp(); now < end && count < own.Length; query = (query + 1) % queries.Length)
+            for (long now = Stopwatch.GetTimestamp(); (now < end || count < leastCalls) && count < own.Length; query = (query + 1) % queries.Length)
             {
                 switch (step)
                 {
