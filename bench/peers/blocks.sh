@@ -12,6 +12,7 @@ if ! "$python" -c 'import torch, numpy' 2>/dev/null; then
     exit 3
 fi
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+./build.sh native >/dev/null || echo "no native products: Tern is measured in fp32 only" >&2
 dotnet build bench/Tern.Benchmarks --configuration Release --verbosity quiet --nologo -clp:ErrorsOnly
 tern=artifacts/bin/Tern.Benchmarks/release/Tern.Benchmarks.dll
 work=artifacts/peers/work
