@@ -69,7 +69,6 @@ internal static class OperationTable
             new("AttentionForward, causal", s.AttentionWork(true), true, () => Attention(true)),
             new("AttentionBackward, causal", 2.5 * s.AttentionWork(true), true, () => AttentionGradient(true)),
             new("RmsNormForward", 2 * Bytes(x), false, () => backend.RmsNormForward(x, weight, 1e-5f, perToken, y)),
-            new("AddRmsNormForward", 4 * Bytes(x), false, () => backend.AddRmsNormForward(x, z, weight, 1e-5f, y, perToken, z)),
             new("RmsNormBackward", 4 * Bytes(x), false, () => backend.RmsNormBackward(x, y, weight, perToken, z, dWeight)),
             new("RopeForward, query and key", 2 * (Bytes(query) + Bytes(key)), false, () =>
             {
