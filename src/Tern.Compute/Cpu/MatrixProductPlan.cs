@@ -17,7 +17,7 @@ internal unsafe struct MatrixProductPlan
 {
     private const int BlockBytes = 192 * 1024;
     private const int MaxTaskColumns = 512;
-    private const int TasksPerThread = 4;
+    private const int TasksPerThread = 8;
 
     // Below this many multiply-adds waking another thread costs more than it saves.
     private const long MinTaskWork = 1 << 17;
@@ -55,7 +55,7 @@ internal unsafe struct MatrixProductPlan
     public readonly bool KeepsNoFactors => IsGated && Destination.IsEmpty;
 
     /// <summary>Whether packing the right operand once for all tasks is worth a round of its own.</summary>
-    public readonly bool PacksFirst => RowTaskCount > 1 && (KeepsNoFactors || (Inner <= 1024 && (long)Inner * Columns <= 1 << 21));
+    public readonly bool PacksFirst => RowTaskCount > 1 && (KeepsNoFactors || (long)Inner * Columns <= 1 << 21);
 
     public void Cut(int threadCount)
     {
@@ -69,7 +69,7 @@ internal unsafe struct MatrixProductPlan
         int wanted = threadCount == 1 ? 1 : (int)Math.Clamp(work / MinTaskWork, 1, threadCount * TasksPerThread);
 
         ColumnTaskCount = CeilingDivide(columns, MaxTaskColumns);
-        RowTaskCount = Math.Clamp(CeilingDivide(wanted, ColumnTaskCount), 1, CeilingDivide(rows, 8 * tileRows));
+        RowTaskCount = Math.Clamp(CeilingDivide(wanted, ColumnTaskCount), 1, CeilingDivide(rows, 4 * tileRows));
         if (RowTaskCount * ColumnTaskCount < wanted)
         {
             ColumnTaskCount = Math.Min(CeilingDivide(wanted, RowTaskCount), CeilingDivide(columns, 2 * tileColumns));

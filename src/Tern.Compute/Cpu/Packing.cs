@@ -68,6 +68,7 @@ internal static unsafe partial class Packing
         {
             int strip = Math.Min(StripDepth, depth - k);
             float* to = destination + ((nint)k * step);
+            PrefetchRows(source + ((k + (2 * StripDepth)) * pitch), pitch, Math.Min(StripDepth, depth - k - (2 * StripDepth)), count);
             for (int c = 0; c < count; c += rows)
             {
                 float* from = source + (k * pitch) + c;
@@ -171,6 +172,22 @@ internal static unsafe partial class Packing
                     to += width;
                 }
             }
+        }
+    }
+
+    /// <summary>Short pieces of distant rows, which no processor foresees.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchRows(float* source, nint pitch, int rows, int count)
+    {
+        const int LineFloats = 16;
+        for (; Sse.IsSupported && rows > 0; rows--)
+        {
+            for (int c = 0; c < count; c += LineFloats)
+            {
+                Sse.Prefetch0(source + c);
+            }
+
+            source += pitch;
         }
     }
 
