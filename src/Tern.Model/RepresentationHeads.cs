@@ -21,7 +21,6 @@ internal sealed class SparseHead(IBackend backend, LlamaWeights weights, float s
     private readonly TensorMemory _maximaMemory = backend.Allocate(DType.Float32);
     private readonly TensorMemory _argMaxMemory = backend.Allocate(DType.Int32);
     private readonly TensorMemory _representationMemory = backend.Allocate(DType.Float32);
-    private readonly TensorMemory _dMaximaMemory = backend.Allocate(DType.Float32);
     private readonly TensorMemory _dHiddenMemory = backend.Allocate(DType.Float32);
     private Tensor _hidden; // [T, H]
     private Tensor _maxima; // [B, V]
@@ -49,7 +48,8 @@ internal sealed class SparseHead(IBackend backend, LlamaWeights weights, float s
 
     public Tensor Backward(Tensor dRepresentations)
     {
-        Tensor dMaxima = _dMaximaMemory.Shape(dRepresentations.Rows, dRepresentations.Columns);
+        // The representations are valid until this call: their memory takes the gradient, as [B, V] is the largest shape here.
+        Tensor dMaxima = _representationMemory.Shape(dRepresentations.Rows, dRepresentations.Columns);
         Tensor dHidden = _dHiddenMemory.Shape(_hidden.Rows, _hidden.Columns);
         backend.Log1pReluBackward(dRepresentations, _maxima, dMaxima);
         backend.Fill(0f, dHidden);
@@ -62,7 +62,6 @@ internal sealed class SparseHead(IBackend backend, LlamaWeights weights, float s
         _maximaMemory.Dispose();
         _argMaxMemory.Dispose();
         _representationMemory.Dispose();
-        _dMaximaMemory.Dispose();
         _dHiddenMemory.Dispose();
     }
 }

@@ -86,7 +86,8 @@ public sealed class RetrieverNetwork : IDisposable
 
     /// <summary>
     /// Adds the gradients of a loss to the weights', given its derivative [B, <see cref="Dimension"/>] with respect to the
-    /// representations of the last forward pass, which must have been told to keep what this needs. Once per forward pass.
+    /// representations of the last forward pass, which must have been told to keep what this needs. Once per forward pass;
+    /// the representations are no longer valid afterwards.
     /// </summary>
     public void Backward(Tensor dRepresentations) => _model.Backward(_head.Backward(dRepresentations));
 
