@@ -239,7 +239,7 @@ def sparse_head(options):
     for label in replies:
         replies[label]["peak_bytes"] = max(first[label]["peak_bytes"], replies[label]["peak_bytes"])
     logits = head["sequences"] * head["length"] * head["vocabulary"] * 4
-    columns = [("peak memory MB", lambda _, reply: f"{reply['peak_bytes'] / 1e6:,.0f}"), ("of [tokens, vocabulary]", lambda _, reply: f"1/{logits / max(reply['peak_bytes'], 1):.1f}")]
+    columns = [("peak memory MB", lambda _, reply: f"{reply['peak_bytes'] / 1e6:,.0f}"), ("of [tokens, vocabulary]", lambda _, reply: f"1/{logits / reply['peak_bytes']:.1f}" if reply['peak_bytes'] else "no growth: an earlier row's memory")]
     table(f"The sparse head alone, forward and backward: {head['sequences']} x {head['length']} tokens, H = {head['hidden_size']}, V = {head['vocabulary']:,}", contenders, times, replies, "Tern fp32", columns)
     print(f"\nPeak memory is the growth of the process's resident memory by the calls; operands and their gradients are there before. Logits [tokens, vocabulary] are {logits / 1e6:,.0f} MB. Entries not 0: {replies['Tern fp32']['non_zeros']:.1%}. Largest difference: {error:.0e} of the largest element.")
     tern.close()

@@ -74,7 +74,8 @@ internal sealed class SparseHeadPass : IPeerTask
     private readonly SparseHeadWork _work;
     private readonly List<TensorMemory> _owned = [];
     private readonly Tensor _hidden, _weight, _bias, _starts, _dHidden, _dWeight, _dBias, _dRepresentations;
-    private readonly TensorMemory _maximaMemory, _argMaxMemory, _representationMemory, _dMaximaMemory;
+    private readonly TensorMemory _maximaMemory, _argMaxMemory, _representationMemory;
+    private Tensor _maxima;
     private Tensor _representations;
 
     public SparseHeadPass(string directory, SparseHeadWork work, PeerRequest request)
@@ -95,33 +96,34 @@ internal sealed class SparseHeadPass : IPeerTask
         _maximaMemory = Own(DType.Float32);
         _argMaxMemory = Own(DType.Int32);
         _representationMemory = Own(DType.Float32);
-        _dMaximaMemory = Own(DType.Float32);
     }
 
     public void Run()
     {
-        Tensor maxima = _maximaMemory.Shape(_work.Sequences, _work.Vocabulary), argMax = _argMaxMemory.Shape(_work.Sequences, _work.Vocabulary);
-        Tensor dMaxima = _dMaximaMemory.Shape(_work.Sequences, _work.Vocabulary);
+        _maxima = _maximaMemory.Shape(_work.Sequences, _work.Vocabulary);
+        Tensor argMax = _argMaxMemory.Shape(_work.Sequences, _work.Vocabulary);
         _representations = _representationMemory.Shape(_work.Sequences, _work.Vocabulary);
         foreach (Tensor gradient in (ReadOnlySpan<Tensor>)[_dHidden, _dWeight, _dBias])
         {
             _backend.Fill(0f, gradient);
         }
 
-        _backend.MaxPoolProductForward(_hidden, _weight, _bias, _starts, 1f, maxima, argMax);
-        _backend.Log1pReluForward(maxima, _representations);
-        _backend.Log1pReluBackward(_dRepresentations, maxima, dMaxima);
-        _backend.MaxPoolProductBackward(dMaxima, argMax, _hidden, _weight, 1f, _dHidden, _dWeight, _dBias);
+        _backend.MaxPoolProductForward(_hidden, _weight, _bias, _starts, 1f, _maxima, argMax);
+        _backend.Log1pReluForward(_maxima, _representations);
+        _backend.Log1pReluBackward(_dRepresentations, _maxima, _representations); // As the model's head: their memory takes the gradient.
+        _backend.MaxPoolProductBackward(_representations, argMax, _hidden, _weight, 1f, _dHidden, _dWeight, _dBias);
     }
 
     public PeerReply Describe(PeerReply reply)
     {
+        _backend.Log1pReluForward(_maxima, _representations); // Again: the backward took their memory.
         float[] values = Values(_representations);
         return reply with { NonZeros = values.Count(v => v != 0) / (double)values.Length };
     }
 
     public void WriteOutput(string path)
     {
+        _backend.Log1pReluForward(_maxima, _representations);
         using FileStream file = File.Create(path);
         foreach (Tensor tensor in (ReadOnlySpan<Tensor>)[_representations, _dHidden, _dWeight])
         {
