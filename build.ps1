@@ -1,4 +1,4 @@
-# The project's verbs on Windows: demo, test, build, capi, bench, pack. See README.md; build.sh is the same for Linux and macOS.
+# The project's verbs on Windows: demo, test, build, native, capi, bench, pack. See README.md; build.sh is the same for Linux and macOS.
 param([Parameter(Position = 0)][string]$Verb = 'help', [Parameter(ValueFromRemainingArguments = $true)][string[]]$Rest = @())
 $ErrorActionPreference = 'Stop'
 Set-Location $PSScriptRoot
@@ -41,6 +41,11 @@ switch ($Verb) {
         if ($failed -gt 0 -or $passed -eq 0) { exit 1 }
     }
     'bench' { Need-Sdk; dotnet run --project bench/Tern.Benchmarks --configuration Release -- @Rest; exit $LASTEXITCODE }
+    'native' {
+        # The optional products in bfloat16 and int8: needs cmake and clang (CMakeLists.txt leaves them out for MSVC).
+        Invoke-Checked { cmake -S . -B artifacts/native -DCMAKE_BUILD_TYPE=Release @Rest }
+        Invoke-Checked { cmake --build artifacts/native --config Release }
+    }
     'capi' {
         # One library for AVX2 and up; build it again with -p:IlcInstructionSet=x86-64-v4 for machines with AVX-512.
         Need-Sdk
@@ -59,7 +64,7 @@ switch ($Verb) {
         Get-ChildItem -Name artifacts/packages
     }
     default {
-        Write-Output 'usage: ./build.ps1 demo | test | build | capi | bench | pack   (arguments are passed on; see README.md)'
+        Write-Output 'usage: ./build.ps1 demo | test | build | native | capi | bench | pack   (arguments are passed on; see README.md)'
         if ($Verb -ne 'help') { exit 2 }
     }
 }
