@@ -10,9 +10,8 @@ static inline __m512i round2(__m512 low, __m512 high) { return (__m512i)_mm512_c
 
 // Unit j is (low[j], high[j]).
 static inline __m512i interleave(__m512 low, __m512 high) {
-    __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
-    __m512i h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
-    return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, round2(low, high));
 }
 
 // Sixteen units (32 elements) of a row that runs along the inner dimension; beyond count they are zero.
@@ -52,18 +51,18 @@ void tern_bf16_pack_rows(const float* source, intptr_t pitch, int32_t rows, int3
     }
 }
 
-void tern_bf16_pack_columns(const float* source, intptr_t pitch, int32_t columns, int32_t depth, uint8_t* destination) {
-    intptr_t units = (depth + 1) / 2;
-    for (intptr_t unit = 0; unit < units; unit++) {
-        const float* low = source + 2 * unit * pitch;
-        const float* high = low + pitch;
-        int whole = 2 * unit + 1 < depth;
-        uint8_t* to = destination + 64 * unit;
-        for (int32_t c = 0; c < columns; c += TERN_TILE_ROWS) {
-            __mmask16 mask = low_lanes(columns - c);
-            __m512 second = whole ? _mm512_maskz_loadu_ps(mask, high + c) : _mm512_setzero_ps();
-            _mm512_storeu_si512(to, interleave(_mm512_maskz_loadu_ps(mask, low + c), second));
-            to += 64 * units;
+void tern_bf16_pack_columns(const float* source, intptr_t pitch, int32_t columns, int32_t depth, uint8_t* destination, intptr_t panel_pitch) {
+    intptr_t pairs = depth / 2;
+    for (int32_t c = 0; c < columns; c += TERN_TILE_ROWS, destination += panel_pitch) {
+        __mmask16 mask = low_lanes(columns - c);
+        const float* from = source + c;
+        intptr_t unit = 0;
+        for (; unit < pairs; unit++, from += 2 * pitch) {
+            _mm512_storeu_si512(destination + 64 * unit, interleave(_mm512_maskz_loadu_ps(mask, from), _mm512_maskz_loadu_ps(mask, from + pitch)));
+        }
+
+        if (depth & 1) {
+            _mm512_storeu_si512(destination + 64 * unit, interleave(_mm512_maskz_loadu_ps(mask, from), _mm512_setzero_ps()));
         }
     }
 }
@@ -101,8 +100,30 @@ void tern_bf16_pack_panel(const void* source, int32_t element_size, intptr_t pit
     }
 }
 
+// The next requests of what is wanted ahead: the first one's address, the bytes from one to the next, and how many.
+static inline intptr_t take(tern_prefetch_queue* queue, intptr_t most, const uint8_t** line, intptr_t* step) {
+    tern_prefetch_region* region = queue->panel.strips > 0 ? &queue->panel : &queue->block;
+    if (region->strips == 0) {
+        return 0;
+    }
+
+    intptr_t count = region->rows - region->row;
+    count = count < most ? count : most;
+    count = count < queue->tile_share ? count : queue->tile_share;
+    *line = region->strip + region->row * region->pitch;
+    *step = region->pitch;
+    region->row += count;
+    if (region->row == region->rows) {
+        region->row = 0;
+        region->strip += 128;
+        region->strips--;
+    }
+
+    return count;
+}
+
 // One tile; inlined with a constant number of rows, so that the sums are registers.
-static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t depth_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after) {
+static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* left, intptr_t row_step, intptr_t depth_step, intptr_t units, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after, tern_prefetch_queue* ahead) {
     __m512 sum[TERN_TILE_ROWS][2];
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++) {
@@ -110,27 +131,39 @@ static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* 
         sum[r][1] = start ? _mm512_loadu_ps(start + r * start_pitch + 16) : _mm512_setzero_ps();
     }
 
-    // The rows of the destination that comes next are asked for one by one, so that the requests do not queue.
-    intptr_t ahead = rows;
+    // The rows of the destination that comes next are asked for one by one, so that the requests do not queue; then what
+    // will be packed. The requests that follow repeat the last one, which costs nothing.
+    const uint8_t *line = (const uint8_t*)after, *ahead_line = line;
+    intptr_t line_step = 4 * pitch, ahead_step = 0;
+    intptr_t part = rows < units ? rows : units;
+    intptr_t ahead_count = ahead ? take(ahead, units - part, &ahead_line, &ahead_step) : 0;
     const uint8_t* lower = left + 7 * row_step;
-    for (; units > 0; units--) {
-        __builtin_prefetch(after, 1);
-        __builtin_prefetch(after + 16, 1);
-        after += --ahead > 0 ? pitch : 0;
-        __m512bh low = (__m512bh)_mm512_loadu_si512(panel);
-        __m512bh high = (__m512bh)_mm512_loadu_si512(panel + 64);
+    while (part > 0) {
+        units -= part;
+        for (; part > 0; part--) {
+            __builtin_prefetch(line, 0);
+            __builtin_prefetch(line + 64, 0);
+            line += line_step;
+            __m512bh low = (__m512bh)_mm512_loadu_si512(panel);
+            __m512bh high = (__m512bh)_mm512_loadu_si512(panel + 64);
 #pragma GCC unroll 14
-        for (int r = 0; r < rows; r++) {
-            int32_t unit;
-            memcpy(&unit, r < 7 ? left + r * row_step : lower + (r - 7) * row_step, 4);
-            __m512bh x = (__m512bh)_mm512_set1_epi32(unit);
-            sum[r][0] = _mm512_dpbf16_ps(sum[r][0], x, low);
-            sum[r][1] = _mm512_dpbf16_ps(sum[r][1], x, high);
+            for (int r = 0; r < rows; r++) {
+                int32_t unit;
+                memcpy(&unit, r < 7 ? left + r * row_step : lower + (r - 7) * row_step, 4);
+                __m512bh x = (__m512bh)_mm512_set1_epi32(unit);
+                sum[r][0] = _mm512_dpbf16_ps(sum[r][0], x, low);
+                sum[r][1] = _mm512_dpbf16_ps(sum[r][1], x, high);
+            }
+
+            left += depth_step;
+            lower += depth_step;
+            panel += 128;
         }
 
-        left += depth_step;
-        lower += depth_step;
-        panel += 128;
+        part = ahead_count > 0 ? ahead_count : units;
+        line_step = ahead_count > 0 ? ahead_step : 0;
+        line = ahead_count > 0 ? ahead_line : line;
+        ahead_count = 0;
     }
 
 #pragma GCC unroll 14
@@ -140,10 +173,10 @@ static inline __attribute__((always_inline)) void tile(int rows, const uint8_t* 
     }
 }
 
-void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after) {
+void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_step, int32_t rows, int32_t depth, const uint8_t* panel, const float* start, intptr_t start_pitch, float* destination, intptr_t pitch, const float* after, tern_prefetch_queue* ahead) {
     intptr_t units = (depth + 1) / 2;
     for (; rows >= TERN_TILE_ROWS; rows -= TERN_TILE_ROWS) {
-        tile(TERN_TILE_ROWS, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, rows > TERN_TILE_ROWS ? destination + TERN_TILE_ROWS * pitch : after);
+        tile(TERN_TILE_ROWS, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, rows > TERN_TILE_ROWS ? destination + TERN_TILE_ROWS * pitch : after, ahead);
         left += TERN_TILE_ROWS * row_step;
         start = start ? start + TERN_TILE_ROWS * start_pitch : start;
         destination += TERN_TILE_ROWS * pitch;
@@ -151,7 +184,7 @@ void tern_bf16_multiply(const uint8_t* left, intptr_t row_step, intptr_t depth_s
 
 #define EDGE(n)                                                                                            \
     case n:                                                                                                \
-        tile(n, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, after);  \
+        tile(n, left, row_step, depth_step, units, panel, start, start_pitch, destination, pitch, after, ahead);  \
         break
     switch (rows) {
         EDGE(1); EDGE(2); EDGE(3); EDGE(4); EDGE(5); EDGE(6); EDGE(7);

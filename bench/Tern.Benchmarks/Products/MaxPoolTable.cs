@@ -32,7 +32,7 @@ internal static class MaxPoolTable
             double[] rates = ProductTable.Rates(
                 pool.ThreadCount,
                 shape.FlopCount,
-                [(() => MaxPoolProduct.Forward(options.Path.Kernels.Products, pool, o.Hidden.Tensor, o.Weight.Tensor, default, o.Starts.Tensor, 1, o.Maxima.Tensor, o.ArgMax.Tensor), 0), .. libraries.Skip(1).Select(l => ((Action)(() => l.Multiply(operands)), l.SpinMilliseconds))],
+                [(() => MaxPoolProduct.Forward(options.Kernels, pool, o.Hidden.Tensor, o.Weight.Tensor, default, o.Starts.Tensor, 1, o.Maxima.Tensor, o.ArgMax.Tensor), 0), .. libraries.Skip(1).Select(l => ((Action)(() => l.Multiply(operands)), l.SpinMilliseconds))],
                 peak,
                 pool,
                 options);

@@ -32,6 +32,9 @@ internal sealed unsafe class PeakProbe
         _ => new("fp32, 128 bit", FmaPeak.RoundFlops<FloatVector128>(), FmaPeak.Run<FloatVector128>),
     };
 
+    /// <summary>The native library's chains of <c>vdpbf16ps</c>.</summary>
+    public static PeakProbe BFloat16() => new("bf16", 2.0 * NativeKernels.PeakBFloat16(1), rounds => NativeKernels.PeakBFloat16(rounds));
+
     /// <summary>The chains of <c>bench/peers/peak.c</c> that this processor can run; none when the library is not there.</summary>
     public static IReadOnlyList<PeakProbe> Native(string? libraryPath)
     {

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Tern.Compute;
 using Tern.Compute.Cpu;
 using Tern.Compute.Threading;
 
@@ -22,13 +21,13 @@ internal interface IProductLibrary : IDisposable
     void Multiply(ProductOperands operands);
 }
 
-internal sealed class TernProduct(SimdPath path) : IProductLibrary
+internal sealed class TernProduct(ProductKernels kernels, string path) : IProductLibrary
 {
     private WorkerPool _pool = new(1);
 
     public string Name => "Tern";
 
-    public string Description => $"path {path.Name}";
+    public string Description => $"path {path}";
 
     public int SpinMilliseconds => 0;
 
@@ -41,7 +40,7 @@ internal sealed class TernProduct(SimdPath path) : IProductLibrary
     }
 
     public void Multiply(ProductOperands o) =>
-        MatrixProduct.Multiply(path.Kernels.Products, _pool, o.Left.Tensor, o.Shape.TransposeLeft, o.Right.Tensor, o.Shape.TransposeRight, o.Shape.Accumulates, o.Destination.Tensor);
+        MatrixProduct.Multiply(kernels, _pool, o.Left.Tensor, o.Shape.TransposeLeft, o.Right.Tensor, o.Shape.TransposeRight, o.Shape.Accumulates, o.Destination.Tensor);
 
     public void Dispose() => _pool.Dispose();
 }

@@ -11,9 +11,9 @@ internal sealed unsafe class ProductOperands(ProductShape shape) : IDisposable
 
     public NativeMatrix Destination { get; } = new(shape.M, shape.N);
 
-    /// <summary>Runs one product into a cleared destination and compares some elements with double precision.</summary>
+    /// <summary>Runs one product into a cleared destination and compares some elements with double precision; the tolerance is in parts of the sum of magnitudes.</summary>
     /// <exception cref="InvalidOperationException">An element is wrong: the times of such a library say nothing.</exception>
-    public void Check(string library, Action multiply)
+    public void Check(string library, double tolerance, Action multiply)
     {
         ProductShape s = Shape;
         for (int i = 0; i < s.M; i++)
@@ -35,7 +35,7 @@ internal sealed unsafe class ProductOperands(ProductShape shape) : IDisposable
             }
 
             float actual = Destination.Address[((nint)row * s.N) + column];
-            if (!(Math.Abs(actual - sum) <= 1e-5 * magnitude))
+            if (!(Math.Abs(actual - sum) <= tolerance * magnitude))
             {
                 throw new InvalidOperationException($"{library}: {s.M} x {s.N} x {s.K} {s.Layout}: element [{row}, {column}] is {actual}, not {sum}");
             }

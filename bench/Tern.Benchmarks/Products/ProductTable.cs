@@ -1,11 +1,20 @@
 using System.Globalization;
 using Tern.Compute;
+using Tern.Compute.Cpu;
 using Tern.Compute.Threading;
 
 namespace Tern.Benchmarks.Products;
 
 /// <summary>What the <c>products</c> verb is told on its command line.</summary>
-internal sealed record ProductTableOptions(SimdPath Path, string Shapes, int[] ThreadCounts, double Seconds, int Rounds, bool Best, string? OpenBlas, string? OneDnn, string? PeakLibrary);
+internal sealed record ProductTableOptions(SimdPath Path, string Shapes, int[] ThreadCounts, double Seconds, int Rounds, bool Best, string? OpenBlas, string? OneDnn, string? PeakLibrary)
+{
+    public ProductPrecision Precision { get; init; } = ProductPrecision.Float32;
+
+    /// <summary>Only shapes whose use contains this.</summary>
+    public string Use { get; init; } = "";
+
+    public ProductKernels Kernels => Precision == ProductPrecision.BFloat16 ? ProductKernels.BFloat16 : Path.Kernels.Products;
+}
 
 /// <summary>
 /// The <c>products</c> verb: GFLOP/s of products, of the other libraries' on the same operands, and of bare multiply-adds,
@@ -23,9 +32,9 @@ internal sealed class ProductTable : IDisposable
     {
         _output = output;
         _options = options;
-        _tern = new TernProduct(options.Path);
+        _tern = new TernProduct(options.Kernels, options.Path.Name);
         _libraries = [_tern, .. PeerLibraries.Load(options.OpenBlas, options.OneDnn, output)];
-        _peak = PeakProbe.Managed(options.Path);
+        _peak = options.Precision == ProductPrecision.BFloat16 ? PeakProbe.BFloat16() : PeakProbe.Managed(options.Path);
     }
 
     public static void Write(TextWriter output, ProductTableOptions options)
@@ -33,11 +42,15 @@ internal sealed class ProductTable : IDisposable
         using ProductTable table = new(output, options);
         table.WriteHeading();
         ProductShape[] shapes = [.. options.Shapes switch { "all" => ProductShapes.All, "few" => ProductShapes.Few, _ => ProductShapes.Selection }];
+        shapes = [.. shapes.Where(s => s.Use.Contains(options.Use, StringComparison.Ordinal))];
         foreach (int threads in options.ThreadCounts)
         {
             table._libraries.ForEach(l => l.SetThreads(threads));
             table.WriteProducts(threads, shapes);
-            MaxPoolTable.Write(output, options, table._tern.Pool, table._libraries, table._peak);
+            if (options.Use.Length == 0)
+            {
+                MaxPoolTable.Write(output, options, table._tern.Pool, table._libraries, table._peak);
+            }
         }
     }
 
@@ -45,7 +58,7 @@ internal sealed class ProductTable : IDisposable
 
     private void WriteHeading()
     {
-        _output.WriteLine("# Products\n");
+        _output.WriteLine($"# Products, {_options.Precision.ToName()}\n");
         _output.WriteLine(Machine.Description);
         foreach (IProductLibrary library in _libraries)
         {
@@ -76,7 +89,7 @@ internal sealed class ProductTable : IDisposable
             using ProductOperands operands = new(shape);
             foreach (IProductLibrary library in _libraries)
             {
-                operands.Check(library.Name, () => library.Multiply(operands));
+                operands.Check(library.Name, library == _tern && _options.Precision == ProductPrecision.BFloat16 ? 8e-3 : 1e-5, () => library.Multiply(operands));
             }
 
             double[] rates = Rates(threads, shape.FlopCount, _libraries.Select(l => ((Action)(() => l.Multiply(operands)), l.SpinMilliseconds)), _peak, _tern.Pool, _options);

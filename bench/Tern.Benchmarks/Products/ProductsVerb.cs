@@ -17,17 +17,24 @@ internal static class ProductsVerb
         Option<int> rounds = new("--rounds") { Description = "turns that they are measured in", DefaultValueFactory = _ => 5 };
         Option<string> statistic = new("--statistic") { Description = "median, or best: on a machine with neighbours the median measures them too", DefaultValueFactory = _ => "median" };
         statistic.AcceptOnlyFromAmong("median", "best");
+        Option<string> precision = new("--precision") { Description = "f32, or bf16 by the native library: the other libraries stay at f32", DefaultValueFactory = _ => "f32" };
+        precision.AcceptOnlyFromAmong("f32", "bf16");
+        Option<string> use = new("--use") { Description = "only shapes whose use contains this, such as gradient", DefaultValueFactory = _ => "" };
         Option<string?> openBlas = new("--openblas") { Description = "path of OpenBLAS's shared library, or none; default: where Debian's libopenblas0-pthread has it" };
         Option<string?> oneDnn = new("--onednn") { Description = "path of oneDNN's shared library, or none; default: libdnnl on the library path" };
         Option<string?> peak = new("--peak") { Description = "the library made of bench/peers/peak.c, for the peaks that .NET has no instruction for" };
-        Command command = new("products", "matrix products beside the multiply-add peak and other libraries") { shapes, threads, path, seconds, rounds, statistic, openBlas, oneDnn, peak };
+        Command command = new("products", "matrix products beside the multiply-add peak and other libraries") { shapes, threads, path, precision, use, seconds, rounds, statistic, openBlas, oneDnn, peak };
         command.SetAction(parsed =>
         {
             foreach (SimdPath simd in SimdPaths.Available.Where(p => parsed.GetValue(path) == "all" || p.Name == parsed.GetValue(path)))
             {
                 ProductTable.Write(Console.Out, new ProductTableOptions(
                     simd, parsed.GetValue(shapes)!, parsed.GetValue(threads)!, parsed.GetValue(seconds), parsed.GetValue(rounds), parsed.GetValue(statistic) == "best",
-                    parsed.GetValue(openBlas), parsed.GetValue(oneDnn), parsed.GetValue(peak)));
+                    parsed.GetValue(openBlas), parsed.GetValue(oneDnn), parsed.GetValue(peak))
+                {
+                    Precision = ProductPrecisions.Parse(parsed.GetValue(precision)!),
+                    Use = parsed.GetValue(use)!,
+                });
             }
         });
         return command;

@@ -15,21 +15,15 @@ internal readonly unsafe struct BFloat16Kernel : IProductKernel
     public static int DepthUnit => 2;
 
     public static nint LeftByteCount(int rows, int depth) =>
-        Math.Max(rows * RowPitch(depth), (nint)((rows + TileRows - 1) / TileRows) * UnitGroup * ((depth + 1) / 2));
+        Math.Max(rows * RowPitch(depth), (rows + TileRows - 1) / TileRows * ColumnPanelPitch(depth));
 
     public static nint PanelByteCount(int depth) => (nint)((depth + 1) / 2) * TileColumns * sizeof(int);
 
-    public static void PackLeft(Tensor left, bool transpose, int row, int count, int k, int depth, byte* destination)
-    {
-        if (transpose)
-        {
-            NativeKernels.PackColumnsBFloat16(left.Floats(k) + row, left.RowPitch, count, depth, destination);
-        }
-        else
-        {
-            NativeKernels.PackRowsBFloat16(left.Floats(row) + k, left.RowPitch, count, depth, destination, RowPitch(depth));
-        }
-    }
+    public static void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination) =>
+        NativeKernels.PackRowsBFloat16(left.Floats(row) + k, left.RowPitch, count, depth, destination, RowPitch(depth));
+
+    public static void PackLeftColumns(Tensor left, int column, int count, int k, int depth, int first, int part, byte* destination) =>
+        NativeKernels.PackColumnsBFloat16(left.Floats(k + first) + column, left.RowPitch, count, part, destination + (first / 2 * UnitGroup), ColumnPanelPitch(depth));
 
     public static void PackRight(Tensor right, bool transpose, int column, int count, int k, int depth, byte* destination)
     {
@@ -45,22 +39,23 @@ internal readonly unsafe struct BFloat16Kernel : IProductKernel
         }
     }
 
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after)
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead)
     {
         if (!transposed)
         {
-            NativeKernels.MultiplyBFloat16(left + (row * RowPitch(depth)), RowPitch(depth), sizeof(int), rows, depth, panel, start, startPitch, destination, pitch, after);
+            NativeKernels.MultiplyBFloat16(left + (row * RowPitch(depth)), RowPitch(depth), sizeof(int), rows, depth, panel, start, startPitch, destination, pitch, after, ahead);
             return;
         }
 
-        nint group = UnitGroup * ((depth + 1) / 2);
-        left += row / TileRows * group;
+        left += row / TileRows * ColumnPanelPitch(depth);
         for (int i = 0; i < rows; i += TileRows)
         {
-            NativeKernels.MultiplyBFloat16(left, sizeof(int), UnitGroup, Math.Min(TileRows, rows - i), depth, panel, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after);
-            left += group;
+            NativeKernels.MultiplyBFloat16(left, sizeof(int), UnitGroup, Math.Min(TileRows, rows - i), depth, panel, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after, ahead);
+            left += ColumnPanelPitch(depth);
         }
     }
+
+    private static nint ColumnPanelPitch(int depth) => (nint)UnitGroup * ((depth + 1) / 2);
 
     // Whole vectors, and an odd number of cache lines, so that rows begin in different sets of the first cache.
     private static nint RowPitch(int depth) => ((((nint)depth * 2) + 63) & ~63) | 64;

@@ -18,15 +18,11 @@ internal readonly unsafe struct Int8Kernel : IProductKernel
     // Four neighbours side by side; behind them scales and corrections.
     public static nint PanelByteCount(int depth) => ((nint)((depth + 3) / 4) * TileColumns * sizeof(int)) + (2 * TileColumns * sizeof(float));
 
-    public static void PackLeft(Tensor left, bool transpose, int row, int count, int k, int depth, byte* destination)
-    {
-        if (transpose)
-        {
-            throw new NotSupportedException("int8 products take rows as they are");
-        }
-
+    public static void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination) =>
         NativeKernels.PackRowsInt8(left.Floats(row) + k, left.RowPitch, count, depth, destination, RowPitch(depth));
-    }
+
+    public static void PackLeftColumns(Tensor left, int column, int count, int k, int depth, int first, int part, byte* destination) =>
+        throw new NotSupportedException("int8 products take rows as they are");
 
     public static void PackRight(Tensor right, bool transpose, int column, int count, int k, int depth, byte* destination)
     {
@@ -44,7 +40,7 @@ internal readonly unsafe struct Int8Kernel : IProductKernel
         }
     }
 
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after) =>
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead) =>
         NativeKernels.MultiplyInt8(left + (row * RowPitch(depth)), RowPitch(depth), rows, depth, panel, start, startPitch, destination, pitch);
 
     // Whole vectors and the header: an odd number of cache lines, so that rows begin in different sets of the first cache.

@@ -3,7 +3,7 @@ using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
-/// <summary>The loops of a matrix product around its tiles.</summary>
+/// <summary>The loops of a matrix product around its tiles, where the left operand is stored in rows.</summary>
 internal static unsafe class MatrixProductBlock
 {
     /// <summary>Computes the destination's block of one task: lays out its parts of the operands and runs tiles over them.</summary>
@@ -38,11 +38,13 @@ internal static unsafe class MatrixProductBlock
             for (int row = 0; row < rows; row += plan.RowStep)
             {
                 Span span = new() { Row = firstRow + row, Rows = Math.Min(plan.RowStep, rows - row), Column = firstColumn, Columns = columns, K = k, Depth = depth, PackRight = row == 0 };
-                TKernel.PackLeft(plan.Left, plan.TransposeLeft, span.Row, span.Rows, k, depth, left);
-                Multiply<TKernel>(plan, plan.Right, destination, span, left, packed);
+                TKernel.PackLeft(plan.Left, span.Row, span.Rows, k, depth, left);
+                int nextRow = row + plan.RowStep < rows ? row + plan.RowStep : 0, nextK = nextRow > 0 ? k : k + depth;
+                PrefetchRegion next = PrefetchRegion.Of(plan.Left, firstRow + nextRow, Math.Min(plan.RowStep, rows - nextRow), nextK, Math.Min(plan.DepthStep, plan.Inner - nextK));
+                Multiply<TKernel>(plan, plan.Right, destination, span, left, packed, next);
                 if (plan.IsGated)
                 {
-                    Multiply<TKernel>(plan, plan.Up, up, span, left, packed + panelsSize);
+                    Multiply<TKernel>(plan, plan.Up, up, span, left, packed + panelsSize, default);
                     if (k + depth == plan.Inner)
                     {
                         Activate(plan.Activated, destination, up, span);
@@ -53,13 +55,17 @@ internal static unsafe class MatrixProductBlock
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply<TKernel>(in MatrixProductPlan plan, in RightOperand right, in Sums destination, in Span span, byte* left, byte* packed)
+    private static void Multiply<TKernel>(in MatrixProductPlan plan, in RightOperand right, in Sums destination, in Span span, byte* left, byte* packed, in PrefetchRegion nextBlock)
         where TKernel : IProductKernel
     {
-        // Just before they are used; those of a plain right operand a few panels at a time, as each of its rows runs through them.
-        int packColumns = right.Transpose ? TKernel.TileColumns : 4 * TKernel.TileColumns;
         nint panelSize = TKernel.PanelByteCount(span.Depth);
         Sums start = span.K > 0 ? destination : new Sums(plan.Start);
+        bool packs = right.Panels == null && span.PackRight;
+        nint requests = nextBlock.RequestCount + (packs ? right.Region(span.Column, span.Columns, span.K, span.Depth).RequestCount : 0);
+        int tiles = MatrixProductPlan.CeilingDivide(span.Rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(span.Columns, TKernel.TileColumns);
+
+        // The last tiles have nothing left to ask for, so that what was asked for last is there too.
+        PrefetchQueue ahead = new() { Block = nextBlock, TileShare = 1 + (requests * 5 / 4 / tiles) };
         for (int j = 0; j < span.Columns; j += TKernel.TileColumns)
         {
             int panelIndex = j / TKernel.TileColumns;
@@ -71,9 +77,12 @@ internal static unsafe class MatrixProductBlock
             else
             {
                 panel = packed + (panelIndex * panelSize);
-                if (span.PackRight && j % packColumns == 0)
+                if (packs)
                 {
-                    TKernel.PackRight(right.Matrix, right.Transpose, span.Column + j, Math.Min(packColumns, span.Columns - j), span.K, span.Depth, panel);
+                    // Just before its use; the one after it is asked for meanwhile.
+                    TKernel.PackRight(right.Matrix, right.Transpose, span.Column + j, Math.Min(TKernel.TileColumns, span.Columns - j), span.K, span.Depth, panel);
+                    int next = j + TKernel.TileColumns < span.Columns ? j + TKernel.TileColumns : 0, nextK = next > 0 ? span.K : span.K + span.Depth;
+                    ahead.Panel = right.Region(span.Column + next, Math.Min(TKernel.TileColumns, span.Columns - next), nextK, Math.Min(plan.DepthStep, plan.Inner - nextK));
                 }
             }
 
@@ -81,33 +90,33 @@ internal static unsafe class MatrixProductBlock
             float* from = start.Address == null ? null : start.At(span.Row, span.Column + j);
             if (span.Columns - j >= TKernel.TileColumns)
             {
-                TKernel.Multiply(left, 0, span.Rows, plan.TransposeLeft, span.Depth, panel, from, start.Pitch, to, destination.Pitch, j + TKernel.TileColumns < span.Columns ? to + TKernel.TileColumns : to);
+                TKernel.Multiply(left, 0, span.Rows, false, span.Depth, panel, from, start.Pitch, to, destination.Pitch, j + TKernel.TileColumns < span.Columns ? to + TKernel.TileColumns : to, &ahead);
             }
             else
             {
-                MultiplyLastColumns<TKernel>(plan.TransposeLeft, span, span.Columns - j, left, panel, from, start.Pitch, to, destination.Pitch);
+                MultiplyLastColumns<TKernel>(left, 0, span.Rows, false, span.Depth, panel, span.Columns - j, from, start.Pitch, to, destination.Pitch);
             }
         }
     }
 
     /// <summary>The columns that do not fill a tile: whole tiles beside the destination, of which the valid part is copied.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyLastColumns<TKernel>(bool transposed, in Span span, int columns, byte* left, byte* panel, float* start, nint startPitch, float* destination, nint pitch)
+    public static void MultiplyLastColumns<TKernel>(byte* left, int row, int rows, bool transposed, int depth, byte* panel, int columns, float* start, nint startPitch, float* destination, nint pitch)
         where TKernel : IProductKernel
     {
         int tileRows = TKernel.TileRows;
         int tileColumns = TKernel.TileColumns;
         float* tile = stackalloc float[tileRows * tileColumns];
         new Span<float>(tile, tileRows * tileColumns).Clear();
-        for (int i = 0; i < span.Rows; i += tileRows)
+        for (int i = 0; i < rows; i += tileRows)
         {
-            int count = Math.Min(tileRows, span.Rows - i);
+            int count = Math.Min(tileRows, rows - i);
             for (int r = 0; start != null && r < count; r++)
             {
                 new ReadOnlySpan<float>(start + ((i + r) * startPitch), columns).CopyTo(new Span<float>(tile + (r * tileColumns), columns));
             }
 
-            TKernel.Multiply(left, i, count, transposed, span.Depth, panel, start == null ? null : tile, tileColumns, tile, tileColumns, tile);
+            TKernel.Multiply(left, row + i, count, transposed, depth, panel, start == null ? null : tile, tileColumns, tile, tileColumns, tile, null);
             for (int r = 0; r < count; r++)
             {
                 new ReadOnlySpan<float>(tile + (r * tileColumns), columns).CopyTo(new Span<float>(destination + ((i + r) * pitch), columns));
@@ -136,14 +145,5 @@ internal static unsafe class MatrixProductBlock
         public int K;
         public int Depth;
         public bool PackRight;
-    }
-
-    /// <summary>Where sums are kept: the address of element (0, 0) and the pitch.</summary>
-    private struct Sums(Tensor tensor)
-    {
-        public float* Address = (float*)tensor.Address;
-        public nint Pitch = tensor.RowPitch;
-
-        public readonly float* At(int row, int column) => Address + (row * Pitch) + column;
     }
 }

@@ -6,6 +6,20 @@ internal unsafe struct RightOperand
     public Tensor Matrix;
     public bool Transpose;
     public byte* Panels;
+
+    /// <summary>What packing these columns of op(right) will read.</summary>
+    public readonly PrefetchRegion Region(int column, int columns, int k, int depth) => Transpose
+        ? PrefetchRegion.Of(Matrix, column, columns, k, depth)
+        : PrefetchRegion.Of(Matrix, k, depth, column, columns);
+}
+
+/// <summary>Where sums are kept: the address of element (0, 0) and the pitch.</summary>
+internal unsafe struct Sums(Tensor tensor)
+{
+    public float* Address = (float*)tensor.Address;
+    public nint Pitch = tensor.RowPitch;
+
+    public readonly float* At(int row, int column) => Address == null ? null : Address + (row * Pitch) + column;
 }
 
 /// <summary>
@@ -21,6 +35,13 @@ internal unsafe struct MatrixProductPlan
 
     // Below this many multiply-adds waking another thread costs more than it saves.
     private const long MinTaskWork = 1 << 17;
+
+    // Of a weight gradient: register tiles of a task's rows at most, tasks along one side at most, an element's packing in
+    // multiply-adds, and the part of a task by which the last thread is late when tasks come out even.
+    private const int DeepTaskTiles = 19;
+    private const int MaxTaskSplits = 64;
+    private const double PackingCost = 48;
+    private const double StraggleShare = 0.25;
 
     public ProductKernels Kernels;
     public Tensor Left;
@@ -55,10 +76,16 @@ internal unsafe struct MatrixProductPlan
     public readonly bool KeepsNoFactors => IsGated && Destination.IsEmpty;
 
     /// <summary>Whether packing the right operand once for all tasks is worth a round of its own.</summary>
-    public readonly bool PacksFirst => RowTaskCount > 1 && (KeepsNoFactors || (long)Inner * Columns <= 1 << 21);
+    public readonly bool PacksFirst => !TransposeLeft && RowTaskCount > 1 && (KeepsNoFactors || (long)Inner * Columns <= 1 << 21);
 
     public void Cut(int threadCount)
     {
+        if (TransposeLeft)
+        {
+            CutDeep(threadCount);
+            return;
+        }
+
         int rows = Rows;
         int columns = Columns;
         int tileRows = Kernels.TileRows;
@@ -86,6 +113,42 @@ internal unsafe struct MatrixProductPlan
             TaskRows = RowStep;
             RowTaskCount = CeilingDivide(rows, TaskRows);
         }
+    }
+
+    /// <summary>
+    /// A weight gradient: both operands are long and are read once, so tasks are as square as the threads allow, and each
+    /// lays out what it needs, a panel of the right operand just before its use.
+    /// </summary>
+    private void CutDeep(int threadCount)
+    {
+        int tileRows = Kernels.TileRows, tileColumns = Kernels.TileColumns;
+
+        // Half as deep as elsewhere, so that a block of many rows and the lines asked for ahead fit the second cache.
+        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, Kernels.MaxDepthStep / 2)), 4);
+        int threads = (long)Rows * Columns * Inner < 2 * MinTaskWork ? 1 : threadCount;
+        double least = double.MaxValue;
+        int maxRowTasks = Math.Min(CeilingDivide(Rows, tileRows), MaxTaskSplits), maxColumnTasks = Math.Min(CeilingDivide(Columns, tileColumns), MaxTaskSplits);
+        int minRowTasks = CeilingDivide(Rows, DeepTaskTiles * tileRows), minColumnTasks = CeilingDivide(Columns, MaxTaskColumns);
+        for (int rowTasks = minRowTasks; rowTasks <= Math.Max(minRowTasks, maxRowTasks); rowTasks++)
+        {
+            int taskRows = RoundUp(CeilingDivide(Rows, rowTasks), tileRows);
+            for (int columnTasks = minColumnTasks; columnTasks <= Math.Max(minColumnTasks, maxColumnTasks); columnTasks++)
+            {
+                int taskColumns = RoundUp(CeilingDivide(Columns, columnTasks), tileColumns);
+                int count = CeilingDivide(Rows, taskRows) * CeilingDivide(Columns, taskColumns);
+                double task = ((double)taskRows * taskColumns) + (PackingCost * (taskRows + taskColumns));
+                double cost = threads == 1 ? task * count : task * (CeilingDivide(count, threads) + StraggleShare);
+                if (cost < least)
+                {
+                    least = cost;
+                    (TaskRows, TaskColumns) = (taskRows, taskColumns);
+                }
+            }
+        }
+
+        RowStep = TaskRows;
+        RowTaskCount = CeilingDivide(Rows, TaskRows);
+        ColumnTaskCount = CeilingDivide(Columns, TaskColumns);
     }
 
     public static int CeilingDivide(int value, int divisor) => (value + divisor - 1) / divisor;

@@ -48,7 +48,7 @@ internal static unsafe class MaxPoolProductBlock
                 for (int step = 0; step < plan.DepthStepCount; step++)
                 {
                     int k = step * plan.DepthStep;
-                    TKernel.Multiply(plan.Block(block, step), 0, count, false, Math.Min(plan.DepthStep, depth - k), panel + (k == 0 ? 0 : TKernel.PanelByteCount(k)), k == 0 ? null : logits, tileColumns, logits, tileColumns, logits);
+                    TKernel.Multiply(plan.Block(block, step), 0, count, false, Math.Min(plan.DepthStep, depth - k), panel + (k == 0 ? 0 : TKernel.PanelByteCount(k)), k == 0 ? null : logits, tileColumns, logits, tileColumns, logits, null);
                 }
 
                 sequence = Reduce<TVector>(plan, logits, row, count, blockSequence, running + (2 * j), firstColumn + j, columnCount);

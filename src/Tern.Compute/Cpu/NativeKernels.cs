@@ -21,13 +21,13 @@ internal static unsafe partial class NativeKernels
     public static partial void PackRowsBFloat16(float* source, nint pitch, int rows, int depth, byte* destination, nint destinationPitch);
 
     [LibraryImport(Library, EntryPoint = "tern_bf16_pack_columns")]
-    public static partial void PackColumnsBFloat16(float* source, nint pitch, int columns, int depth, byte* destination);
+    public static partial void PackColumnsBFloat16(float* source, nint pitch, int columns, int depth, byte* destination, nint panelPitch);
 
     [LibraryImport(Library, EntryPoint = "tern_bf16_pack_panel")]
     public static partial void PackPanelBFloat16(void* source, int elementSize, nint pitch, int transposed, int columns, int depth, byte* destination);
 
     [LibraryImport(Library, EntryPoint = "tern_bf16_multiply")]
-    public static partial void MultiplyBFloat16(byte* left, nint rowStep, nint depthStep, int rows, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after);
+    public static partial void MultiplyBFloat16(byte* left, nint rowStep, nint depthStep, int rows, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead);
 
     [LibraryImport(Library, EntryPoint = "tern_int8_pack_rows")]
     public static partial void PackRowsInt8(float* source, nint pitch, int rows, int depth, byte* destination, nint destinationPitch);

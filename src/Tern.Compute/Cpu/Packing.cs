@@ -57,10 +57,10 @@ internal static unsafe partial class Packing
 
     /// <summary>
     /// Columns as panels of <paramref name="rows"/> of them, for a left operand that is stored transposed: the panel of
-    /// column i starts at destination + i / rows · step · depth and holds <paramref name="step"/> floats for each k.
+    /// column i starts at destination + i / rows · panelPitch and holds <paramref name="step"/> floats for each k.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CopyColumns(float* source, nint pitch, int count, int rows, int step, int depth, float* destination)
+    public static void CopyColumns(float* source, nint pitch, int count, int rows, int step, int depth, float* destination, nint panelPitch)
     {
         // Strips of few source rows: their lines stay in the first cache until every panel has taken its part of them.
         const int StripDepth = 8;
@@ -68,7 +68,6 @@ internal static unsafe partial class Packing
         {
             int strip = Math.Min(StripDepth, depth - k);
             float* to = destination + ((nint)k * step);
-            PrefetchRows(source + ((k + (2 * StripDepth)) * pitch), pitch, Math.Min(StripDepth, depth - k - (2 * StripDepth)), count);
             for (int c = 0; c < count; c += rows)
             {
                 float* from = source + (k * pitch) + c;
@@ -89,7 +88,7 @@ internal static unsafe partial class Packing
                     }
                 }
 
-                to += (nint)step * depth;
+                to += panelPitch;
             }
         }
     }
@@ -153,18 +152,23 @@ internal static unsafe partial class Packing
                 int valid = Math.Min(width, count - c);
                 for (int s = 0; s < strip; s++)
                 {
-                    if (valid == width)
-                    {
-                        for (int v = 0; v < width; v += 8)
-                        {
-                            TReader.Read8(from + (v * TReader.ByteSize)).Store(to + v);
-                        }
-                    }
-                    else
+                    if (valid < width)
                     {
                         for (int v = 0; v < width; v++)
                         {
                             to[v] = v < valid ? TReader.Read(from + (v * TReader.ByteSize)) : 0;
+                        }
+                    }
+                    else if (Vector512.IsHardwareAccelerated && width == 32)
+                    {
+                        TReader.Read16(from).Store(to);
+                        TReader.Read16(from + (16 * TReader.ByteSize)).Store(to + 16);
+                    }
+                    else
+                    {
+                        for (int v = 0; v < width; v += 8)
+                        {
+                            TReader.Read8(from + (v * TReader.ByteSize)).Store(to + v);
                         }
                     }
 
@@ -172,22 +176,6 @@ internal static unsafe partial class Packing
                     to += width;
                 }
             }
-        }
-    }
-
-    /// <summary>Short pieces of distant rows, which no processor foresees.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchRows(float* source, nint pitch, int rows, int count)
-    {
-        const int LineFloats = 16;
-        for (; Sse.IsSupported && rows > 0; rows--)
-        {
-            for (int c = 0; c < count; c += LineFloats)
-            {
-                Sse.Prefetch0(source + c);
-            }
-
-            source += pitch;
         }
     }
 

@@ -26,18 +26,24 @@ internal unsafe interface IProductKernel
     /// <summary>Bytes of one panel of the right operand.</summary>
     static abstract nint PanelByteCount(int depth);
 
-    /// <summary>Lays out rows of op(left).</summary>
-    static abstract void PackLeft(Tensor left, bool transpose, int row, int count, int k, int depth, byte* destination);
+    /// <summary>Lays out rows of the left operand.</summary>
+    static abstract void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination);
+
+    /// <summary>
+    /// Lays out columns of a left operand that is stored transposed: of the elements k to k + <paramref name="depth"/> only
+    /// <paramref name="part"/>, from <paramref name="first"/> on, a multiple of <see cref="DepthUnit"/>.
+    /// </summary>
+    static abstract void PackLeftColumns(Tensor left, int column, int count, int k, int depth, int first, int part, byte* destination);
 
     /// <summary>Lays out columns of op(right), panel after panel.</summary>
     static abstract void PackRight(Tensor right, bool transpose, int column, int count, int k, int depth, byte* destination);
 
     /// <summary>
     /// destination = start + left · panel for <paramref name="rows"/> rows from the row <paramref name="row"/> of what <see cref="PackLeft"/>
-    /// laid out; whole panels are written. <paramref name="start"/> is null for zero and may be the destination.
-    /// <paramref name="after"/> is the destination of the call that follows.
+    /// laid out, or <see cref="PackLeftColumns"/>, where it is a multiple of <see cref="TileRows"/>; whole panels are written. <paramref name="start"/> is null for zero and may be the destination.
+    /// <paramref name="after"/> is the destination of the call that follows; <paramref name="ahead"/>, unless null, what is asked for meanwhile.
     /// </summary>
-    static abstract void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after);
+    static abstract void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead);
 }
 
 /// <summary>Float32 with one chain of fused multiply-adds for each element.</summary>
@@ -61,29 +67,23 @@ internal readonly unsafe struct Float32Kernel<TVector> : IProductKernel
 
     public static nint PanelByteCount(int depth) => (nint)depth * TileColumns * sizeof(float);
 
-    public static void PackLeft(Tensor left, bool transpose, int row, int count, int k, int depth, byte* destination)
-    {
-        if (transpose)
-        {
-            Packing.CopyColumns(left.Floats(k) + row, left.RowPitch, count, TileRows, ColumnStep, depth, (float*)destination);
-        }
-        else
-        {
-            Packing.CopyRows(left.Floats(row) + k, left.RowPitch, count, depth, (float*)destination, RowPitch(depth));
-        }
-    }
+    public static void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination) =>
+        Packing.CopyRows(left.Floats(row) + k, left.RowPitch, count, depth, (float*)destination, RowPitch(depth));
+
+    public static void PackLeftColumns(Tensor left, int column, int count, int k, int depth, int first, int part, byte* destination) =>
+        Packing.CopyColumns(left.Floats(k + first) + column, left.RowPitch, count, TileRows, ColumnStep, part, (float*)destination + (first * ColumnStep), (nint)depth * ColumnStep);
 
     public static void PackRight(Tensor right, bool transpose, int column, int count, int k, int depth, byte* destination) =>
         Packing.PackRight(right, transpose, column, count, k, depth, TileColumns, (float*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after)
+    public static void Multiply(byte* left, int row, int rows, bool transposed, int depth, byte* panel, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead)
     {
         float* first = (float*)left;
         if (!transposed)
         {
             nint rowPitch = RowPitch(depth);
-            RegisterTile.Run<TVector>(rows, depth, first + (row * rowPitch), rowPitch, 1, (float*)panel, TileColumns, start, startPitch, destination, pitch, after);
+            RegisterTile.Run<TVector>(rows, depth, first + (row * rowPitch), rowPitch, 1, (float*)panel, TileColumns, start, startPitch, destination, pitch, after, ahead);
             return;
         }
 
@@ -91,7 +91,7 @@ internal readonly unsafe struct Float32Kernel<TVector> : IProductKernel
         for (int i = 0; i < rows; i += TileRows)
         {
             int count = Math.Min(TileRows, rows - i);
-            RegisterTile.Run<TVector>(count, depth, first, 1, ColumnStep, (float*)panel, TileColumns, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after);
+            RegisterTile.Run<TVector>(count, depth, first, 1, ColumnStep, (float*)panel, TileColumns, start == null ? null : start + (i * startPitch), startPitch, destination + (i * pitch), pitch, i + TileRows < rows ? destination + ((i + TileRows) * pitch) : after, ahead);
             first += (nint)ColumnStep * depth;
         }
     }

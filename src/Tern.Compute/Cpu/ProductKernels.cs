@@ -54,7 +54,7 @@ internal sealed unsafe class ProductKernels<TKernel, TVector> : ProductKernels
 
     public override nint PanelByteCount(int depth) => TKernel.PanelByteCount(depth);
 
-    public override void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination) => TKernel.PackLeft(left, false, row, count, k, depth, destination);
+    public override void PackLeft(Tensor left, int row, int count, int k, int depth, byte* destination) => TKernel.PackLeft(left, row, count, k, depth, destination);
 
     public override void PackPanels(Tensor right, bool transpose, int first, int count, byte* panels)
     {
@@ -67,7 +67,17 @@ internal sealed unsafe class ProductKernels<TKernel, TVector> : ProductKernels
         }
     }
 
-    public override void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch) => MatrixProductBlock.Run<TKernel>(plan, task, scratch);
+    public override void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch)
+    {
+        if (plan.TransposeLeft)
+        {
+            DeepProductBlock.Run<TKernel>(plan, task, scratch);
+        }
+        else
+        {
+            MatrixProductBlock.Run<TKernel>(plan, task, scratch);
+        }
+    }
 
     public override void MaxPoolBlock(in MaxPoolProductPlan plan, int task, ScratchBuffer scratch) => MaxPoolProductBlock.Run<TKernel, TVector>(plan, task, scratch);
 }

@@ -20,10 +20,11 @@ internal static unsafe class RegisterTile
     /// <summary>
     /// destination[i, j] = start[i, j] + Σ over k of left[i · rowStep + k · depthStep] · right[k · rightPitch + j] for i below
     /// <paramref name="rows"/> (any number) and j below 2 · Count. <paramref name="start"/> is null for zero and may be the destination.
-    /// <paramref name="after"/> is the destination that will be wanted after this one: it is on its way to the cache meanwhile.
+    /// <paramref name="after"/> is the destination that will be wanted after this one: it is on its way to the cache meanwhile,
+    /// and so are the next lines of <paramref name="ahead"/>, unless that is null.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Run<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
+    public static void Run<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         for (; rows >= TVector.TileRows; rows -= TVector.TileRows)
@@ -31,11 +32,11 @@ internal static unsafe class RegisterTile
             float* next = rows > TVector.TileRows ? destination + (TVector.TileRows * pitch) : after;
             if (TVector.TileRows == 14)
             {
-                Tile<TVector, Rows14>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next);
+                Tile<TVector, Rows14>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next, ahead);
             }
             else
             {
-                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next);
+                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, next, ahead);
             }
 
             left += TVector.TileRows * rowStep;
@@ -45,60 +46,60 @@ internal static unsafe class RegisterTile
 
         if (rows > 0)
         {
-            RunEdge<TVector>(rows, depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+            RunEdge<TVector>(rows, depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void RunEdge<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
+    private static void RunEdge<TVector>(int rows, int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         switch (rows)
         {
             case 1:
-                Tile<TVector, Rows1>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows1>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 2:
-                Tile<TVector, Rows2>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows2>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 3:
-                Tile<TVector, Rows3>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows3>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 4:
-                Tile<TVector, Rows4>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows4>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 5:
-                Tile<TVector, Rows5>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows5>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 6:
-                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows6>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 7:
-                Tile<TVector, Rows7>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows7>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 8:
-                Tile<TVector, Rows8>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows8>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 9:
-                Tile<TVector, Rows9>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows9>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 10:
-                Tile<TVector, Rows10>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows10>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 11:
-                Tile<TVector, Rows11>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows11>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             case 12:
-                Tile<TVector, Rows12>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows12>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
             default:
-                Tile<TVector, Rows13>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after);
+                Tile<TVector, Rows13>(depth, left, rowStep, depthStep, right, rightPitch, start, startPitch, destination, pitch, after, ahead);
                 break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<TVector, TRows>(int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after)
+    private static void Tile<TVector, TRows>(int depth, float* left, nint rowStep, nint depthStep, float* right, nint rightPitch, float* start, nint startPitch, float* destination, nint pitch, float* after, PrefetchQueue* ahead)
         where TVector : unmanaged, IFloatVector<TVector>
         where TRows : struct, IRowCount
     {
@@ -125,19 +126,24 @@ internal static unsafe class RegisterTile
         // Two bases and multiples of the step that fit an address's index keep fourteen row pointers in eight registers.
         float* lower = left + (7 * rowStep);
         nint step2 = 2 * rowStep, step3 = 3 * rowStep, step4 = 4 * rowStep, step5 = 5 * rowStep, step6 = 6 * rowStep;
-        // The rows of the destination that comes next are asked for one by one, so that the requests do not queue.
+        // The rows of the destination that comes next are asked for one by one, so that the requests do not queue; then what
+        // will be packed. The requests that follow repeat the last one, which costs nothing.
+        byte* line = (byte*)after;
+        nint lineStep = pitch * sizeof(float);
         int part = Math.Min(depth, TRows.Count);
-        nint afterStep = pitch;
-        for (; part > 0; part = depth)
+        byte* aheadLine = line;
+        nint aheadStep = 0;
+        int aheadCount = ahead == null ? 0 : ahead->Take(depth - part, out aheadLine, out aheadStep);
+        while (part > 0)
         {
             depth -= part;
             for (; part > 0; part--)
             {
                 if (Sse.IsSupported)
                 {
-                    Sse.Prefetch0(after);
-                    Sse.Prefetch0(after + TVector.Count);
-                    after += afterStep;
+                    Sse.Prefetch0(line);
+                    Sse.Prefetch0(line + PrefetchQueue.LineByteCount);
+                    line += lineStep;
                 }
 
                 TVector l = TVector.Load(right);
@@ -161,7 +167,10 @@ internal static unsafe class RegisterTile
                 right += rightPitch;
             }
 
-            afterStep = 0;
+            part = aheadCount > 0 ? aheadCount : depth;
+            lineStep = aheadCount > 0 ? aheadStep : 0;
+            line = aheadCount > 0 ? aheadLine : line;
+            aheadCount = 0;
         }
 
         Store<TVector, TRows>(0, ref destination, pitch, c0);

@@ -64,14 +64,14 @@ public class MatrixProductTests
     }
 
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public void EveryPathAndThreadCountGivesTheBitsOfOneChain(bool transposeLeft, bool transposeRight)
+    [InlineData(false, false, 120, 530, 500)]
+    [InlineData(false, true, 120, 530, 500)]
+    [InlineData(true, false, 120, 530, 500)]
+    [InlineData(true, true, 120, 530, 500)]
+    [InlineData(true, false, 300, 70, 1030)]
+    public void EveryPathAndThreadCountGivesTheBitsOfOneChain(bool transposeLeft, bool transposeRight, int m, int n, int k)
     {
         // Deep enough for several steps of the inner dimension, wide and tall enough for several tasks.
-        (int m, int n, int k) = (120, 530, 500);
         using HostMatrix left = transposeLeft ? HostMatrix.Random(1, k, m) : HostMatrix.Random(1, m, k);
         using HostMatrix right = transposeRight ? HostMatrix.Random(2, n, k) : HostMatrix.Random(2, k, n);
         using HostMatrix start = HostMatrix.Random(3, m, n);
