@@ -61,7 +61,9 @@ internal static unsafe class MatrixProductBlock
         nint panelSize = TKernel.PanelByteCount(span.Depth);
         Sums start = span.K > 0 ? destination : new Sums(plan.Start);
         bool packs = right.Panels == null && span.PackRight;
-        nint requests = nextBlock.RequestCount + (packs ? right.Region(span.Column, span.Columns, span.K, span.Depth).RequestCount : 0);
+        nint requests = nextBlock.RequestCount + (packs
+            ? right.Region(span.Column, span.Columns, span.K, span.Depth).RequestCount
+            : right.Panels != null ? PrefetchRegion.Bytes(null, panelSize).RequestCount * span.Columns / TKernel.TileColumns : 0);
         int tiles = MatrixProductPlan.CeilingDivide(span.Rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(span.Columns, TKernel.TileColumns);
 
         // The last tiles have nothing left to ask for, so that what was asked for last is there too.
@@ -73,6 +75,10 @@ internal static unsafe class MatrixProductBlock
             if (right.Panels != null)
             {
                 panel = right.Panels + ((nint)((span.Column / TKernel.TileColumns) + panelIndex) * TKernel.PanelByteCount(plan.Inner)) + (span.K == 0 ? 0 : TKernel.PanelByteCount(span.K));
+                if (j + TKernel.TileColumns < span.Columns)
+                {
+                    ahead.Panel = PrefetchRegion.Bytes(panel + TKernel.PanelByteCount(plan.Inner), panelSize);
+                }
             }
             else
             {

@@ -15,18 +15,35 @@ internal static unsafe class MaxPoolProductBlock
         where TKernel : IProductKernel
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        int tileColumns = TKernel.TileColumns;
-        int depth = plan.Depth;
-        int firstColumn = task * plan.TaskColumns;
-        int columns = Math.Min(plan.TaskColumns, plan.Columns - firstColumn);
-        int rows = plan.RowCount;
-        FillEmptySequences(plan, firstColumn, columns);
+        int first = task * plan.TaskColumns, end = Math.Min(first + plan.TaskColumns, plan.Columns);
+        FillEmptySequences(plan, first, end - first);
+        nint panelSize = TKernel.PanelByteCount(plan.Depth);
+        nint packedSize = plan.Weight.Panels == null ? plan.GroupColumns / TKernel.TileColumns * panelSize / sizeof(float) : 0;
+        float* running = scratch.Floats(packedSize + (2 * plan.GroupColumns) + (plan.RowStep * TKernel.TileColumns));
+        float* logits = running + (2 * plan.GroupColumns);
+        byte* packed = (byte*)(logits + (plan.RowStep * TKernel.TileColumns));
+        for (int column = first; column < end; column += plan.GroupColumns)
+        {
+            int next = column + plan.GroupColumns;
+            RunGroup<TKernel, TVector>(plan, column, Math.Min(plan.GroupColumns, end - column), next, Math.Min(plan.GroupColumns, end - next), running, logits, packed);
+        }
+    }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunGroup<TKernel, TVector>(in MaxPoolProductPlan plan, int firstColumn, int columns, int nextColumn, int nextColumns, float* running, float* logits, byte* packed)
+        where TKernel : IProductKernel
+        where TVector : unmanaged, IFloatVector<TVector>
+    {
+        int tileColumns = TKernel.TileColumns, depth = plan.Depth, rows = plan.RowCount;
         nint panelSize = TKernel.PanelByteCount(depth);
-        nint packedSize = plan.Weight.Panels == null ? plan.TaskColumns / tileColumns * panelSize / sizeof(float) : 0;
-        float* running = scratch.Floats(packedSize + (2 * plan.TaskColumns) + (plan.RowStep * tileColumns));
-        float* logits = running + (2 * plan.TaskColumns);
-        byte* packed = (byte*)(logits + (plan.RowStep * tileColumns));
+        PrefetchQueue ahead = default;
+        if (nextColumns > 0)
+        {
+            nint nextSize = MatrixProductPlan.CeilingDivide(nextColumns, tileColumns) * panelSize;
+            ahead.Panel = plan.Weight.Panels == null ? plan.Weight.Region(nextColumn, nextColumns, 0, depth) : PrefetchRegion.Bytes(plan.Weight.Panels + (nextColumn / tileColumns * panelSize), nextSize);
+            int tiles = MatrixProductPlan.CeilingDivide(rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(columns, tileColumns) * plan.DepthStepCount;
+            ahead.TileShare = 1 + (ahead.Panel.RequestCount / tiles);
+        }
 
         int blockSequence = 0;
         for (int block = 0; block < plan.RowBlockCount; block++)
@@ -48,7 +65,7 @@ internal static unsafe class MaxPoolProductBlock
                 for (int step = 0; step < plan.DepthStepCount; step++)
                 {
                     int k = step * plan.DepthStep;
-                    TKernel.Multiply(plan.Block(block, step), 0, count, false, Math.Min(plan.DepthStep, depth - k), panel + (k == 0 ? 0 : TKernel.PanelByteCount(k)), k == 0 ? null : logits, tileColumns, logits, tileColumns, logits, null);
+                    TKernel.Multiply(plan.Block(block, step), 0, count, false, Math.Min(plan.DepthStep, depth - k), panel + (k == 0 ? 0 : TKernel.PanelByteCount(k)), k == 0 ? null : logits, tileColumns, logits, tileColumns, logits, &ahead);
                 }
 
                 sequence = Reduce<TVector>(plan, logits, row, count, blockSequence, running + (2 * j), firstColumn + j, columnCount);

@@ -3,10 +3,11 @@ namespace Tern.Compute.Cpu;
 /// <summary>How one max-pool product is cut: tasks are ranges of vocabulary entries, each over all rows.</summary>
 internal unsafe struct MaxPoolProductPlan
 {
-    // The weights of one task and a block of rows share the second cache.
-    private const int TaskBytes = 384 * 1024;
+    // The weights of one group and a block of rows share the second cache.
+    private const int GroupBytes = 384 * 1024;
     private const int BlockBytes = 64 * 1024;
-    private const int MinTaskPanels = 4;
+    private const int MinGroupPanels = 4;
+    private const int MaxTaskGroups = 8;
     private const int TasksPerThread = 4;
 
     public ProductKernels Kernels;
@@ -26,6 +27,9 @@ internal unsafe struct MaxPoolProductPlan
     public int RowStep;
     public int RowBlockCount;
     public nint BlockByteCount;
+
+    /// <summary>Columns that meet all rows before the next ones do, whose weights come from memory meanwhile.</summary>
+    public int GroupColumns;
     public int TaskColumns;
     public int TaskCount;
 
@@ -47,14 +51,17 @@ internal unsafe struct MaxPoolProductPlan
         int depth = Math.Max(1, Depth);
         int tileRows = Kernels.TileRows;
         int tileColumns = Kernels.TileColumns;
-        int panels = Math.Max(MinTaskPanels, (int)(TaskBytes / Kernels.PanelByteCount(depth)));
+        int panels = Math.Max(MinGroupPanels, (int)(GroupBytes / Kernels.PanelByteCount(depth)));
+        int groups = MaxTaskGroups;
         if (threadCount > 1)
         {
-            int fair = MatrixProductPlan.CeilingDivide(Columns, tileColumns * threadCount * TasksPerThread);
-            panels = Math.Clamp(fair, 1, panels);
+            int fair = Math.Max(1, MatrixProductPlan.CeilingDivide(Columns, tileColumns * threadCount * TasksPerThread));
+            panels = Math.Min(fair, panels);
+            groups = Math.Clamp(fair / panels, 1, groups);
         }
 
-        TaskColumns = panels * tileColumns;
+        GroupColumns = panels * tileColumns;
+        TaskColumns = groups * GroupColumns;
         TaskCount = MatrixProductPlan.CeilingDivide(Columns, TaskColumns);
         DepthStepCount = MatrixProductPlan.CeilingDivide(depth, Kernels.MaxDepthStep);
         DepthStep = MatrixProductPlan.RoundUp(MatrixProductPlan.CeilingDivide(depth, DepthStepCount), 4);

@@ -54,6 +54,9 @@ internal unsafe struct PrefetchRegion
         return new((byte*)matrix.Address + (row * pitch) + ((nint)column * size), pitch, rows, (nint)columns * size);
     }
 
+    /// <summary>Bytes one after the other.</summary>
+    public static PrefetchRegion Bytes(byte* address, nint count) => new(address, StripByteCount, (int)((count + StripByteCount - 1) / StripByteCount), StripByteCount);
+
     public readonly nint RequestCount => Rows * Strips;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
