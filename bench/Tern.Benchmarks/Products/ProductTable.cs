@@ -10,7 +10,7 @@ internal sealed record ProductTableOptions(SimdPath Path, string Shapes, int[] T
 {
     public ProductPrecision Precision { get; init; } = ProductPrecision.Float32;
 
-    /// <summary>Only shapes whose use contains this.</summary>
+    /// <summary>Only shapes whose use and sizes contain this.</summary>
     public string Use { get; init; } = "";
 
     public ProductKernels Kernels => Precision == ProductPrecision.BFloat16 ? ProductKernels.BFloat16 : Path.Kernels.Products;
@@ -42,7 +42,7 @@ internal sealed class ProductTable : IDisposable
         using ProductTable table = new(output, options);
         table.WriteHeading();
         ProductShape[] shapes = [.. options.Shapes switch { "all" => ProductShapes.All, "few" => ProductShapes.Few, _ => ProductShapes.Selection }];
-        shapes = [.. shapes.Where(s => s.Use.Contains(options.Use, StringComparison.Ordinal))];
+        shapes = [.. shapes.Where(s => $"{s.Use} {s.M} x {s.N} x {s.K}".Contains(options.Use, StringComparison.Ordinal))];
         foreach (int threads in options.ThreadCounts)
         {
             table._libraries.ForEach(l => l.SetThreads(threads));

@@ -19,7 +19,7 @@ internal static class ProductsVerb
         statistic.AcceptOnlyFromAmong("median", "best");
         Option<string> precision = new("--precision") { Description = "f32, or bf16 by the native library: the other libraries stay at f32", DefaultValueFactory = _ => "f32" };
         precision.AcceptOnlyFromAmong("f32", "bf16");
-        Option<string> use = new("--use") { Description = "only shapes whose use contains this, such as gradient", DefaultValueFactory = _ => "" };
+        Option<string> use = new("--use") { Description = "only shapes that contain this, such as \"gradient\" or \"512 x 2048\"", DefaultValueFactory = _ => "" };
         Option<string?> openBlas = new("--openblas") { Description = "path of OpenBLAS's shared library, or none; default: where Debian's libopenblas0-pthread has it" };
         Option<string?> oneDnn = new("--onednn") { Description = "path of oneDNN's shared library, or none; default: libdnnl on the library path" };
         Option<string?> peak = new("--peak") { Description = "the library made of bench/peers/peak.c, for the peaks that .NET has no instruction for" };
