@@ -114,13 +114,7 @@ public static class RandomCheckpoint
                 return;
             }
 
-            Span<ushort> rounded = MemoryMarshal.Cast<byte, ushort>(_bytes[block].AsSpan());
-            for (int i = 0; i < values.Length; i++)
-            {
-                // To the nearest, ties to even; the values are finite.
-                uint bits = BitConverter.SingleToUInt32Bits(values[i]);
-                rounded[i] = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-            }
+            BFloat16Rounding.Round(values, MemoryMarshal.Cast<byte, ushort>(_bytes[block].AsSpan()));
         }
     }
 }

@@ -70,7 +70,7 @@ internal static class WeightLoader
         }
     }
 
-    private static void CheckShape(SafetensorsFile file, SafetensorsEntry entry, ParameterLayout layout)
+    internal static void CheckShape(SafetensorsFile file, SafetensorsEntry entry, ParameterLayout layout)
     {
         long[] expected = layout.IsVector ? [layout.Columns] : [layout.Rows, layout.Columns];
         if (!entry.Shape.SequenceEqual(expected))
@@ -95,17 +95,25 @@ internal static class WeightLoader
         return address % dtype.ByteSize() == 0 && (entry.DType == "F32" || (entry.DType == "BF16" && !layout.IsVector));
     }
 
-    private static unsafe Tensor Read(IBackend backend, SafetensorsFile file, SafetensorsEntry entry, ParameterLayout layout, bool widen, List<IDisposable> owned)
+    private static Tensor Read(IBackend backend, SafetensorsFile file, SafetensorsEntry entry, ParameterLayout layout, bool widen, List<IDisposable> owned)
     {
         bool keepBFloat16 = entry.DType == "BF16" && !widen && !layout.IsVector;
         Tensor value = LlamaWeights.Allocate(backend, keepBFloat16 ? DType.BFloat16 : DType.Float32, layout, owned);
+        ReadInto(backend, file, entry, layout, value);
+        return value;
+    }
+
+    /// <summary>Copies a tensor of the file, widened unless the destination is BFloat16 too, a block of rows at a time.</summary>
+    internal static unsafe void ReadInto(IBackend backend, SafetensorsFile file, SafetensorsEntry entry, ParameterLayout layout, Tensor destination)
+    {
+        bool keepBFloat16 = destination.DType == DType.BFloat16;
         int blockRows = Math.Max(1, BlockElementCount / layout.Columns);
         float[] widened = keepBFloat16 ? [] : new float[(long)Math.Min(blockRows, layout.Rows) * layout.Columns];
         ushort[] kept = keepBFloat16 ? new ushort[(long)Math.Min(blockRows, layout.Rows) * layout.Columns] : [];
         int byteSize = entry.DType == "F32" ? 4 : 2;
         for (int row = 0; row < layout.Rows; row += blockRows)
         {
-            Tensor block = value.SliceRows(row, Math.Min(blockRows, layout.Rows - row));
+            Tensor block = destination.SliceRows(row, Math.Min(blockRows, layout.Rows - row));
             int count = checked((int)block.ElementCount);
             var bytes = new ReadOnlySpan<byte>((byte*)file.Address(entry) + (long)row * layout.Columns * byteSize, checked(count * byteSize));
             if (keepBFloat16)
@@ -119,11 +127,23 @@ internal static class WeightLoader
                 backend.Upload<float>(widened.AsSpan(0, count), block);
             }
         }
-
-        return value;
     }
 
-    private static void Widen(string dtype, ReadOnlySpan<byte> bytes, Span<float> destination)
+    /// <summary>A whole tensor as floats.</summary>
+    /// <exception cref="InvalidDataException">Its type is not F32, F16 or BF16.</exception>
+    internal static unsafe float[] ReadFloats(SafetensorsFile file, SafetensorsEntry entry)
+    {
+        if (entry.DType is not ("F32" or "BF16" or "F16"))
+        {
+            throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' is {entry.DType}; F32, BF16 and F16 are supported");
+        }
+
+        float[] values = new float[entry.ByteCount / SafetensorsFile.ElementByteCount(entry.DType)];
+        Widen(entry.DType, new ReadOnlySpan<byte>((byte*)file.Address(entry), checked((int)entry.ByteCount)), values);
+        return values;
+    }
+
+    internal static void Widen(string dtype, ReadOnlySpan<byte> bytes, Span<float> destination)
     {
         if (dtype == "F32")
         {
