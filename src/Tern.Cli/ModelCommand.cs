@@ -5,13 +5,14 @@ using Tern.Model;
 
 namespace Tern.Cli;
 
-/// <summary><c>tern model</c>: what a model directory holds, whether it still does what its maker saw, and random ones.</summary>
+/// <summary><c>tern model</c>: what a model directory holds, whether it still does what its maker saw, adapters merged into it, and random ones.</summary>
 internal static class ModelCommand
 {
-    public static Command Create(Terminal terminal) => new Verb("model", "Shows a model directory's contents, re-encodes its golden texts, makes random models.")
+    public static Command Create(Terminal terminal) => new Verb("model", "Shows a model directory's contents, re-encodes its golden texts, merges adapters, makes random models.")
     {
         CreateInfo(terminal),
         CreateSelfTest(terminal),
+        ModelMergeCommand.Create(terminal),
         ModelRandomCommand.Create(terminal),
     };
 

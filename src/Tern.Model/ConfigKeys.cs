@@ -47,6 +47,26 @@ internal readonly struct ConfigKeys
         _ => throw Unsupported(key, "it must be a string"),
     };
 
+    /// <summary>An object whose values are all numbers; empty if absent.</summary>
+    public IReadOnlyDictionary<string, float> Numbers(string key)
+    {
+        var numbers = new Dictionary<string, float>(StringComparer.Ordinal);
+        if (Find(key) is { } value)
+        {
+            if (value.ValueKind != JsonValueKind.Object)
+            {
+                throw Unsupported(key, "it must be an object of numbers");
+            }
+
+            foreach (JsonProperty property in value.EnumerateObject())
+            {
+                numbers[property.Name] = AsFloat(key, property.Value);
+            }
+        }
+
+        return numbers;
+    }
+
     /// <summary>One id; of a list (several end tokens) the first.</summary>
     public int? TokenId(string key) => Find(key) switch
     {

@@ -82,6 +82,18 @@ public sealed record RetrieverContract
         LogitScale = kind == RepresentationKind.Sparse ? (float)Math.Pow(config.HiddenSize, -0.25) : 1f,
     };
 
+    /// <summary>
+    /// The contract of LACONIC (arXiv 2601.01684, and its page in Tevatron): no BOS, "query: " and "passage: " before the text, the
+    /// whole sequence seen both ways, logits as they are.
+    /// </summary>
+    public static RetrieverContract Laconic() => new()
+    {
+        Kind = RepresentationKind.Sparse,
+        AddBos = false,
+        QueryPrefix = "query: ",
+        DocumentPrefix = "passage: ",
+    };
+
     /// <summary>Reads the <c>retriever.json</c> of a model directory.</summary>
     /// <exception cref="InvalidDataException">It is missing (the message says how to make one), damaged, or has keys unknown to this version.</exception>
     public static RetrieverContract Load(string directory)
