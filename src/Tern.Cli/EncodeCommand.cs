@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Tern.Model;
+using Tern.Retrieval.Exchange;
 using Tern.Text;
 
 namespace Tern.Cli;
@@ -88,7 +89,7 @@ internal static class EncodeCommand
         public int WriteDense(IEnumerable<(string Id, string Text)> texts, string path)
         {
             int count = 0;
-            OutputFile.Write(terminal, path[..^".npy".Length] + ".ids.txt", ids => OutputFile.WriteBytes(path, stream =>
+            OutputFile.Write(terminal, NumpyMatrix.IdsPath(path), ids => OutputFile.WriteBytes(path, stream =>
             {
                 var matrix = new NumpyWriter(stream, model.Dimension);
                 matrix.Begin();

@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Tern.Retrieval.Exchange;
 using Xunit;
 
-namespace Tern.Cli.Tests;
+namespace Tern.Retrieval.Tests.Exchange;
 
 public class NumpyWriterTests
 {

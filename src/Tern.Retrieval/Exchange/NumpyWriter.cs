@@ -1,10 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace Tern.Cli;
+namespace Tern.Retrieval.Exchange;
 
 /// <summary>Writes a float32 matrix row by row as .npy version 1.0; the row count is filled in at the end.</summary>
-internal sealed class NumpyWriter(Stream stream, int columnCount)
+public sealed class NumpyWriter(Stream stream, int columnCount)
 {
     // Room for any row count; a multiple of 64, as the format asks for.
     private const int HeaderByteCount = 128;
@@ -33,7 +33,7 @@ internal sealed class NumpyWriter(Stream stream, int columnCount)
     private void WriteHeader()
     {
         const int MagicByteCount = 10;
-        string description = Invariant($"{{'descr': '<f4', 'fortran_order': False, 'shape': ({_rowCount}, {columnCount}), }}");
+        string description = FormattableString.Invariant($"{{'descr': '<f4', 'fortran_order': False, 'shape': ({_rowCount}, {columnCount}), }}");
         byte[] header = new byte[HeaderByteCount];
         ReadOnlySpan<byte> magic = [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y', 1, 0, HeaderByteCount - MagicByteCount, 0];
         magic.CopyTo(header);
