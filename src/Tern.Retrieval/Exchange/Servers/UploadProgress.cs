@@ -1,0 +1,35 @@
+using System.Text.Json;
+
+namespace Tern.Retrieval.Exchange;
+
+/// <summary>
+/// How far an upload came: the documents from the start that the server has answered for. Saved after every batch, so
+/// that an interrupted upload goes on where it stopped; sending a batch twice does no harm, since documents are replaced
+/// by id.
+/// </summary>
+public sealed record UploadProgress(string Target, long DocumentCount, string LastId)
+{
+    /// <summary>Null when there is no such file. A damaged one is an <see cref="InvalidDataException"/>.</summary>
+    public static UploadProgress? Load(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), ExchangeJsonContext.Default.UploadProgress) ?? throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path}: no record of an upload ({e.Message}); delete it to start again", e);
+        }
+    }
+
+    public void Save(string path)
+    {
+        File.WriteAllBytes(path + ".tmp", JsonSerializer.SerializeToUtf8Bytes(this, ExchangeJsonContext.Default.UploadProgress));
+        File.Move(path + ".tmp", path, overwrite: true);
+    }
+}
