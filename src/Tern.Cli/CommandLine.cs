@@ -19,6 +19,8 @@ internal static class CommandLine
         EvalCommand.Create,
         CompareCommand.Create,
         ExplainCommand.Create,
+        ExportCommand.Create,
+        ImportCommand.Create,
         ModelCommand.Create,
     ];
 

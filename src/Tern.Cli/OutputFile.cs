@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text;
 
 namespace Tern.Cli;
 
@@ -13,12 +14,29 @@ internal static class OutputFile
             return;
         }
 
+        WriteStream(terminal, path, stream =>
+        {
+            using var writer = new StreamWriter(stream, bufferSize: 1 << 16, leaveOpen: true) { NewLine = "\n" };
+            write(writer);
+        });
+    }
+
+    /// <summary>As above for UTF-8 text that is written as bytes.</summary>
+    public static void WriteStream(Terminal terminal, string path, Action<Stream> write)
+    {
+        if (path == "-")
+        {
+            using var text = new MemoryStream();
+            write(text);
+            terminal.Out.Write(Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
+            return;
+        }
+
         WriteBytes(path, stream =>
         {
             bool zip = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
-            using Stream target = zip ? new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true) : stream;
-            using var writer = new StreamWriter(target, bufferSize: 1 << 16) { NewLine = "\n" };
-            write(writer);
+            using Stream target = new BufferedStream(zip ? new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true) : stream, 1 << 16);
+            write(target);
         });
     }
 

@@ -49,6 +49,9 @@ public sealed unsafe class DenseIndex : IDisposable
     /// <summary>Size on disk without the manifest.</summary>
     public long ByteCount => _file.ByteCount;
 
+    /// <summary>True when the directory holds the vectors of a dense index.</summary>
+    public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));
+
     /// <summary>As <see cref="SparseIndex.Open"/>.</summary>
     public static DenseIndex Open(string directory, bool verify = true)
     {

@@ -31,6 +31,16 @@ public sealed class TermNames
     /// <summary>Names by id; they must be distinct.</summary>
     public static TermNames Of(IEnumerable<string> names) => new([.. names], grows: false);
 
+    /// <summary>Names by id, where some may be alike: of equal ones the first stays as it is, the others get '#' and their id.</summary>
+    public static TermNames OfTexts(IEnumerable<string> texts)
+    {
+        var seen = new HashSet<string>();
+        return Of(texts.Select((text, id) => seen.Add(text) ? text : FormattableString.Invariant($"{text}#{id}")));
+    }
+
+    /// <summary>The words of a BM25 index; <see cref="Ids"/> for an index of learned vectors, which has none.</summary>
+    public static TermNames OfIndex(SparseIndex index) => index.Words is { } words ? Of(Enumerable.Range(0, words.Count).Select(words.Word)) : Ids;
+
     /// <summary>Starts empty; <see cref="Find"/> gives every new name the next id.</summary>
     public static TermNames Growing() => new([], grows: true);
 

@@ -68,7 +68,7 @@ public sealed class ServerUpload(HttpClient client, VectorServer server, UploadO
     {
         string target = $"{server.Name} {client.BaseAddress}{server.Schema.Collection}";
         using IEnumerator<VectorDocument> source = documents.GetEnumerator();
-        long done = options.Resume && options.ProgressPath is { } path ? Skip(source, target, path) : 0;
+        long done = options.Resume && options.ProgressPath is { } path ? UploadProgress.Skip(source, target, path) : 0;
         long skipped = done;
         var batch = new List<(string Id, byte[] Item)>();
         long bytes = 0;
@@ -111,23 +111,6 @@ public sealed class ServerUpload(HttpClient client, VectorServer server, UploadO
             batch.Clear();
             bytes = 0;
         }
-    }
-
-    private static long Skip(IEnumerator<VectorDocument> source, string target, string path)
-    {
-        UploadProgress progress = UploadProgress.Load(path) ?? throw new FileNotFoundException($"{path}: no upload to go on with", path);
-        if (progress.Target != target)
-        {
-            throw new InvalidDataException($"{path}: the upload went to {progress.Target}, not to {target}");
-        }
-
-        string last = "";
-        for (long i = 0; i < progress.DocumentCount; i++)
-        {
-            last = source.MoveNext() ? source.Current.Id : "";
-        }
-
-        return last == progress.LastId ? progress.DocumentCount : throw new InvalidDataException($"{path}: document {progress.DocumentCount} was '{progress.LastId}', now it is '{last}': the input is not the same; delete the file to start again");
     }
 
     private async Task SendBatchAsync(List<(string Id, byte[] Item)> batch, CancellationToken cancellationToken)

@@ -27,6 +27,24 @@ public sealed record UploadProgress(string Target, long DocumentCount, string La
         }
     }
 
+    /// <summary>Moves past the documents that are done and returns how many; another target or other documents are an <see cref="InvalidDataException"/>.</summary>
+    public static long Skip(IEnumerator<VectorDocument> source, string target, string path)
+    {
+        UploadProgress progress = Load(path) ?? throw new FileNotFoundException($"{path}: no upload to go on with", path);
+        if (progress.Target != target)
+        {
+            throw new InvalidDataException($"{path}: the upload went to {progress.Target}, not to {target}");
+        }
+
+        string last = "";
+        for (long i = 0; i < progress.DocumentCount; i++)
+        {
+            last = source.MoveNext() ? source.Current.Id : "";
+        }
+
+        return last == progress.LastId ? progress.DocumentCount : throw new InvalidDataException($"{path}: document {progress.DocumentCount} was '{progress.LastId}', now it is '{last}': the input is not the same; delete the file to start again");
+    }
+
     public void Save(string path)
     {
         File.WriteAllBytes(path + ".tmp", JsonSerializer.SerializeToUtf8Bytes(this, ExchangeJsonContext.Default.UploadProgress));
