@@ -150,7 +150,7 @@ usage: ./build.sh VERB [arguments]
   build   build the command line program artifacts/bin/tern
   native  build the optional native products (bfloat16, int8) with cmake; the other verbs do so where they can
   capi    compile the C library to native code and put it with its header under artifacts/capi (needs cc or clang)
-  bench   run the benchmarks: products, operations (each with --help), or BenchmarkDotNet's arguments
+  bench   run the benchmarks: products, operations, dense, bisection (each with --help), or BenchmarkDotNet's arguments
   pack    make the NuGet packages under artifacts/packages
 TEXT
     [ "$verb" = help ] || exit 2

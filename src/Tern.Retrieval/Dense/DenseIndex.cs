@@ -1,17 +1,19 @@
+using System.Runtime.InteropServices;
+using Tern.Compute.Cpu;
 using Tern.Retrieval.Files;
 
 namespace Tern.Retrieval;
 
 /// <summary>
 /// A memory-mapped flat index of float32 vectors: exact top-k by inner product under the total order of
-/// <see cref="Hit"/>. Any number of threads may search at once; dispose it when no search is running.
+/// <see cref="Hit"/>, whichever <see cref="DenseScan"/> finds it. Any number of threads may search at once; dispose it when no search is running.
 /// </summary>
 public sealed unsafe class DenseIndex : IDisposable
 {
     internal const string FileName = "dense.tern";
 
-    // Rows that stay in the L2 cache while every query of a batch passes over them, at some hundred elements a row.
-    private const int RowsPerBlock = 256;
+    // Fewer queries than this are faster one by one, at the memory's speed.
+    private const int LeastBatch = 4;
 
     /// <summary>"TernVec" in ASCII.</summary>
     internal static readonly ulong Magic = SectionFile.NameCode("TernVec");
@@ -19,9 +21,10 @@ public sealed unsafe class DenseIndex : IDisposable
     private readonly IndexManifest _manifest;
     private readonly SectionFile _file;
     private readonly ExternalIds _ids;
-    private readonly float* _vectors; // [DocumentCount, Dimension]
+    private readonly DenseVectors _vectors;
     private readonly Lock _poolLock = new();
-    private readonly Stack<TopKQueue> _pool = new();
+    private readonly Stack<DenseSearchContext> _pool = new();
+    private float* _norms;
     private bool _disposed;
 
     private DenseIndex(IndexManifest manifest, SectionFile file)
@@ -35,13 +38,16 @@ public sealed unsafe class DenseIndex : IDisposable
         }
 
         _ids = new ExternalIds(file, documentCount);
-        _vectors = file.Pointer<float>("vectors", (long)documentCount * dimension);
+        _vectors = new DenseVectors(file, documentCount, dimension);
     }
 
     public int DocumentCount => _manifest.DocumentCount;
 
     /// <summary>Elements of a vector.</summary>
     public int Dimension => _manifest.Dimension;
+
+    /// <summary>The narrow copy that the index has besides its float32 vectors; Float32 when it has none.</summary>
+    public DenseScan Scan => _vectors.Scan;
 
     /// <summary>Of the model whose vectors these are; empty when the builder gave none.</summary>
     public string Fingerprint => _manifest.Fingerprint;
@@ -80,24 +86,42 @@ public sealed unsafe class DenseIndex : IDisposable
     /// Fills <paramref name="hits"/> with the best documents and returns how many there are: all of them when k is larger
     /// than the index. The query must have <see cref="Dimension"/> finite elements. Nothing is allocated once warm.
     /// </summary>
-    public int Search(ReadOnlySpan<float> query, Span<Hit> hits)
+    public int Search(ReadOnlySpan<float> query, Span<Hit> hits) => Search(query, hits, default, Scan);
+
+    /// <summary>
+    /// The same among the documents whose bit is set in <paramref name="filter"/> (bit d % 64 of word d / 64; empty admits
+    /// all), read first from <paramref name="scan"/>: the index's narrow copy or Float32. Hits and scores do not depend on it.
+    /// </summary>
+    public int Search(ReadOnlySpan<float> query, Span<Hit> hits, ReadOnlySpan<ulong> filter, DenseScan scan)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckQuery(query);
-        TopKQueue queue = Rent();
+        CheckFilter(filter);
+        if (scan != DenseScan.Float32 && scan != Scan)
+        {
+            throw new ArgumentException($"the index has no {scan} copy of its vectors; build it with one", nameof(scan));
+        }
+
+        int k = Math.Min(hits.Length, DocumentCount);
+        if (k == 0)
+        {
+            return 0;
+        }
+
+        DenseSearchContext context = Rent();
         try
         {
-            queue.Reset(Math.Min(hits.Length, DocumentCount));
+            context.Reset(k);
             fixed (float* q = query)
             {
-                SearchRows(0, DocumentCount, q, queue);
+                DenseSearch.Run(_vectors, scan, q, k, _ids.Ranks, filter, context);
             }
 
-            return queue.Drain(_ids.Order, hits);
+            return context.Queue.Drain(_ids.Order, hits);
         }
         finally
         {
-            Return(queue);
+            Return(context);
         }
     }
 
@@ -111,10 +135,10 @@ public sealed unsafe class DenseIndex : IDisposable
     }
 
     /// <summary>
-    /// Many queries at once, the hits of each equal to those of a single search to the bit. Queries are shared out over
-    /// the threads in groups that read the vectors together.
+    /// Many queries at once, the hits of each equal to those of a single search to the bit. Rows are read once for up to 64
+    /// queries, as matrix products over the threads.
     /// </summary>
-    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0)
+    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, ReadOnlyMemory<ulong> filter = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
@@ -123,13 +147,28 @@ public sealed unsafe class DenseIndex : IDisposable
             CheckQuery(query);
         }
 
-        threadCount = threadCount > 0 ? threadCount : Environment.ProcessorCount;
-        // At most 64 queries a group: their queues and copies stay in the cache.
-        int groupSize = Math.Clamp((queries.Count + threadCount - 1) / threadCount, 1, 64);
-        int groupCount = (queries.Count + groupSize - 1) / groupSize;
+        CheckFilter(filter.Span);
         var results = new Hit[queries.Count][];
-        Parallel.For(0, groupCount, new ParallelOptions { MaxDegreeOfParallelism = threadCount }, group =>
-            SearchGroup(queries, group * groupSize, Math.Min(queries.Count, (group + 1) * groupSize), k, results));
+        k = Math.Min(k, DocumentCount);
+        if (k == 0 || queries.Count < LeastBatch)
+        {
+            for (int i = 0; i < queries.Count; i++)
+            {
+                results[i] = new Hit[k];
+                int count = Search(queries[i], results[i], filter.Span, Scan);
+                results[i] = results[i][..count];
+            }
+
+            return results;
+        }
+
+        using var backend = new CpuBackend(threadCount);
+        float* norms = Norms();
+        for (int first = 0; first < queries.Count; first += DenseBatchSearch.GroupSize)
+        {
+            SearchGroup(queries, first, k, norms, filter, backend, results);
+        }
+
         return results;
     }
 
@@ -144,89 +183,78 @@ public sealed unsafe class DenseIndex : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(docId);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(docId, DocumentCount);
-        return new ReadOnlySpan<float>(Row(docId), Dimension);
+        return new ReadOnlySpan<float>(_vectors.Row(docId), Dimension);
     }
 
     public void Dispose()
     {
         _disposed = true;
+        lock (_poolLock)
+        {
+            while (_pool.TryPop(out DenseSearchContext? context))
+            {
+                context.Dispose();
+            }
+
+            NativeMemory.Free(_norms);
+            _norms = null;
+        }
+
         _file.Dispose();
     }
 
-    private void SearchGroup(IReadOnlyList<float[]> queries, int first, int end, int k, Hit[][] results)
+    private void SearchGroup(IReadOnlyList<float[]> queries, int first, int k, float* norms, ReadOnlyMemory<ulong> filter, CpuBackend backend, Hit[][] results)
     {
-        int count = end - first;
-        var packed = new float[count * Dimension];
-        var queues = new TopKQueue[count];
-        for (int i = 0; i < count; i++)
+        var contexts = new DenseSearchContext[Math.Min(DenseBatchSearch.GroupSize, queries.Count - first)];
+        for (int i = 0; i < contexts.Length; i++)
         {
-            queries[first + i].CopyTo(packed, i * Dimension);
-            queues[i] = new TopKQueue();
-            queues[i].Reset(Math.Min(k, DocumentCount));
+            contexts[i] = Rent();
+            contexts[i].Reset(k);
         }
 
-        fixed (float* q = packed)
+        try
         {
-            for (int block = 0; block < DocumentCount; block += RowsPerBlock)
+            DenseBatchSearch.Run(_vectors, queries, first, k, norms, _ids, filter, contexts, backend);
+            for (int i = 0; i < contexts.Length; i++)
             {
-                int blockEnd = Math.Min(DocumentCount, block + RowsPerBlock);
-                int i = 0;
-                for (; i <= count - 2; i += 2)
-                {
-                    SearchRowsForTwo(block, blockEnd, q + ((nint)i * Dimension), queues[i], queues[i + 1]);
-                }
-
-                if (i < count)
-                {
-                    SearchRows(block, blockEnd, q + ((nint)i * Dimension), queues[i]);
-                }
+                var hits = new Hit[k];
+                int count = contexts[i].Queue.Drain(_ids.Order, hits);
+                results[first + i] = count == k ? hits : hits[..count];
             }
         }
-
-        for (int i = 0; i < count; i++)
+        finally
         {
-            results[first + i] = new Hit[Math.Min(k, DocumentCount)];
-            queues[i].Drain(_ids.Order, results[first + i]);
+            Array.ForEach(contexts, Return);
         }
     }
 
-    private void SearchRows(int first, int end, float* query, TopKQueue queue)
+    /// <summary>[DocumentCount], at least the norm of each vector; computed for the first batch.</summary>
+    private float* Norms()
     {
-        ReadOnlySpan<int> ranks = _ids.Ranks;
-        float* scores = stackalloc float[DotProduct.Rows];
-        int document = first;
-        for (; document <= end - DotProduct.Rows; document += DotProduct.Rows)
+        lock (_poolLock)
         {
-            DotProduct.FourRows(Row(document), query, Dimension, scores);
-            for (int r = 0; r < DotProduct.Rows; r++)
+            if (_norms == null)
             {
-                queue.Push(scores[r], ranks[document + r]);
-            }
-        }
+                var norms = (float*)NativeMemory.Alloc((nuint)DocumentCount, sizeof(float));
+                for (int document = 0; document < DocumentCount; document++)
+                {
+                    float* row = _vectors.Row(document);
+                    norms[document] = ScanQuantizer.RoundUp(Math.Sqrt(DotProduct.One(row, row, Dimension)) * (1 + DotProduct.RelativeError(Dimension)));
+                }
 
-        for (; document < end; document++)
-        {
-            queue.Push(DotProduct.One(Row(document), query, Dimension), ranks[document]);
+                _norms = norms;
+            }
+
+            return _norms;
         }
     }
 
-    private void SearchRowsForTwo(int first, int end, float* queries, TopKQueue one, TopKQueue two)
+    private void CheckFilter(ReadOnlySpan<ulong> filter)
     {
-        ReadOnlySpan<int> ranks = _ids.Ranks;
-        float* scores = stackalloc float[2 * DotProduct.Rows];
-        int document = first;
-        for (; document <= end - DotProduct.Rows; document += DotProduct.Rows)
+        if (!filter.IsEmpty && filter.Length < (DocumentCount + 63) / 64)
         {
-            DotProduct.FourRowsTwoQueries(Row(document), queries, Dimension, scores);
-            for (int r = 0; r < DotProduct.Rows; r++)
-            {
-                one.Push(scores[r], ranks[document + r]);
-                two.Push(scores[DotProduct.Rows + r], ranks[document + r]);
-            }
+            throw new ArgumentException($"a filter of {filter.Length} words; {DocumentCount} documents need {(DocumentCount + 63) / 64}", nameof(filter));
         }
-
-        SearchRows(document, end, queries, one);
-        SearchRows(document, end, queries + Dimension, two);
     }
 
     private void CheckQuery(ReadOnlySpan<float> query)
@@ -245,21 +273,24 @@ public sealed unsafe class DenseIndex : IDisposable
         }
     }
 
-    private float* Row(int document) => _vectors + ((nint)document * Dimension);
-
-    private TopKQueue Rent()
+    private DenseSearchContext Rent()
     {
         lock (_poolLock)
         {
-            return _pool.TryPop(out TopKQueue? queue) ? queue : new TopKQueue();
+            if (_pool.TryPop(out DenseSearchContext? context))
+            {
+                return context;
+            }
         }
+
+        return new DenseSearchContext();
     }
 
-    private void Return(TopKQueue queue)
+    private void Return(DenseSearchContext context)
     {
         lock (_poolLock)
         {
-            _pool.Push(queue);
+            _pool.Push(context);
         }
     }
 }

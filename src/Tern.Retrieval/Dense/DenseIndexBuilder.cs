@@ -1,10 +1,11 @@
+using System.Runtime.InteropServices;
 using Tern.Retrieval.Files;
 
 namespace Tern.Retrieval;
 
 /// <summary>
-/// Builds a flat index of float32 vectors in a directory; vectors go to the disk as they are added, ids are kept in
-/// memory. Nothing is visible to readers until <see cref="Complete"/>. Dispose it. Not thread-safe.
+/// Builds a flat index of float32 vectors in a directory, with a narrow copy for faster scans where asked for; vectors go
+/// to the disk as they are added, ids and 12 bytes a copied row are kept in memory. Nothing is visible to readers until <see cref="Complete"/>. Dispose it. Not thread-safe.
 /// </summary>
 public sealed class DenseIndexBuilder : IDisposable
 {
@@ -13,8 +14,12 @@ public sealed class DenseIndexBuilder : IDisposable
     private readonly string _fingerprint;
     private readonly SectionFileWriter _writer;
     private readonly ExternalIdsBuilder _ids = new();
+    private readonly DenseScan _scan;
+    private readonly FileStream? _narrow;
+    private readonly byte[] _narrowRow;
+    private readonly List<ScanBound> _bounds = [];
 
-    public DenseIndexBuilder(string directory, int dimension, string fingerprint = "")
+    public DenseIndexBuilder(string directory, int dimension, string fingerprint = "", DenseScan scan = DenseScan.Float32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
         Directory.CreateDirectory(directory);
@@ -23,6 +28,10 @@ public sealed class DenseIndexBuilder : IDisposable
         _fingerprint = fingerprint;
         _writer = new SectionFileWriter(Path.Combine(directory, DenseIndex.FileName), DenseIndex.Magic);
         _writer.Begin("vectors");
+        _scan = scan;
+        // The copy follows the vectors in the file, so it waits in another one.
+        _narrow = scan == DenseScan.Float32 ? null : new FileStream(Path.Combine(directory, DenseIndex.FileName + ".scan.tmp"), FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+        _narrowRow = scan == DenseScan.Float32 ? [] : new byte[ScanQuantizer.RowByteCount(scan, dimension)];
     }
 
     public int DocumentCount => _ids.Count;
@@ -45,10 +54,16 @@ public sealed class DenseIndexBuilder : IDisposable
 
         _ids.Add(externalId);
         _writer.Append(vector);
+        if (_narrow is not null)
+        {
+            _bounds.Add(_scan == DenseScan.Int8 ? ScanQuantizer.ToInt8(vector, MemoryMarshal.Cast<byte, sbyte>(_narrowRow.AsSpan())) : ScanQuantizer.ToBFloat16(vector, MemoryMarshal.Cast<byte, ushort>(_narrowRow.AsSpan())));
+            _narrow.Write(_narrowRow);
+        }
     }
 
     public void Complete()
     {
+        WriteNarrow();
         _writer.Write<int>("params", [_ids.Count, _dimension]);
         _ids.Write(_writer);
         _writer.Complete();
@@ -68,5 +83,29 @@ public sealed class DenseIndexBuilder : IDisposable
         }.Save(_directory);
     }
 
-    public void Dispose() => _writer.Dispose();
+    public void Dispose()
+    {
+        _narrow?.Dispose();
+        _writer.Dispose();
+    }
+
+    private void WriteNarrow()
+    {
+        if (_narrow is null)
+        {
+            return;
+        }
+
+        _writer.Begin(_scan == DenseScan.Int8 ? "scan8" : "scan16");
+        _narrow.Position = 0;
+        var piece = new byte[1 << 20];
+        for (int count; (count = _narrow.Read(piece)) > 0;)
+        {
+            _writer.Append<byte>(piece.AsSpan(0, count));
+        }
+
+        _writer.Write<float>("scanscal", _bounds.Select(bound => bound.Scale).ToArray());
+        _writer.Write<float>("scanerr", _bounds.Select(bound => bound.Error).ToArray());
+        _writer.Write<float>("scannorm", _bounds.Select(bound => bound.Norm).ToArray());
+    }
 }

@@ -1,97 +1,129 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Tern.Retrieval;
 
 /// <summary>
-/// Inner products of rows with queries, several rows at a time so that their sums run side by side. Every product is
-/// added in one order (eight lanes, then the tail), so a pair's bits do not depend on what it is computed with.
+/// Inner products of rows with one query, in one order of fused multiply-adds: 64 sums side by side, added pairwise, then the
+/// tail. So a pair's bits depend neither on its neighbours nor on the width of the machine's vectors.
 /// </summary>
 internal static unsafe class DotProduct
 {
-    /// <summary>Rows that the wide kernels take.</summary>
-    public const int Rows = 4;
+    // Hardware follows a stream of rows only to the end of a page; this far ahead is asked for.
+    private const int PrefetchByteCount = 4096;
 
-    /// <summary>One row, one query.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <summary>An upper bound of |computed − exact| / (‖query‖ · ‖row‖).</summary>
+    public static double RelativeError(int length)
+    {
+        // Each of the 64 sums has length / 64 additions; then come at most 3 steps of 16, 6 of the sums and 15 of the tail.
+        double steps = (length / 64.0) + 26;
+        return steps * UnitRoundoff / (1 - (steps * UnitRoundoff));
+    }
+
+    /// <summary>2^-24: half the distance from 1 to the next float32.</summary>
+    public const double UnitRoundoff = 1.0 / (1 << 24);
+
     public static float One(float* row, float* query, int length)
     {
-        Vector256<float> sum = default;
-        int i = 0;
-        for (; i <= length - 8; i += 8)
-        {
-            sum += Vector256.Load(row + i) * Vector256.Load(query + i);
-        }
-
-        return Finish(sum, row, query, i, length);
+        float score;
+        Rows(row, 1, query, length, &score);
+        return score;
     }
 
-    /// <summary>Four rows that follow each other, one query; four scores.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FourRows(float* rows, float* query, int length, float* destination)
+    /// <summary>Rows [count, length] that follow each other; count scores.</summary>
+    public static void Rows(float* rows, int count, float* query, int length, float* scores)
     {
-        float* r0 = rows, r1 = r0 + length, r2 = r1 + length, r3 = r2 + length;
-        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        int i = 0;
-        for (; i <= length - 8; i += 8)
+        if (Vector512.IsHardwareAccelerated)
         {
-            Vector256<float> q = Vector256.Load(query + i);
-            s0 += Vector256.Load(r0 + i) * q;
-            s1 += Vector256.Load(r1 + i) * q;
-            s2 += Vector256.Load(r2 + i) * q;
-            s3 += Vector256.Load(r3 + i) * q;
+            Rows512(rows, count, query, length, scores);
         }
-
-        destination[0] = Finish(s0, r0, query, i, length);
-        destination[1] = Finish(s1, r1, query, i, length);
-        destination[2] = Finish(s2, r2, query, i, length);
-        destination[3] = Finish(s3, r3, query, i, length);
+        else
+        {
+            Rows256(rows, count, query, length, scores);
+        }
     }
 
-    /// <summary>Four rows and two queries that follow each other; the first query's four scores, then the second's.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FourRowsTwoQueries(float* rows, float* queries, int length, float* destination)
+    public static void Rows512(float* rows, int count, float* query, int length, float* scores)
     {
-        float* r0 = rows, r1 = r0 + length, r2 = r1 + length, r3 = r2 + length;
-        float* q0 = queries, q1 = queries + length;
-        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        Vector256<float> t0 = default, t1 = default, t2 = default, t3 = default;
-        int i = 0;
-        for (; i <= length - 8; i += 8)
+        float* x = rows;
+        for (int r = 0; r < count; r++, x += length)
         {
-            Vector256<float> q = Vector256.Load(q0 + i), p = Vector256.Load(q1 + i);
-            Vector256<float> row = Vector256.Load(r0 + i);
-            s0 += row * q;
-            t0 += row * p;
-            row = Vector256.Load(r1 + i);
-            s1 += row * q;
-            t1 += row * p;
-            row = Vector256.Load(r2 + i);
-            s2 += row * q;
-            t2 += row * p;
-            row = Vector256.Load(r3 + i);
-            s3 += row * q;
-            t3 += row * p;
-        }
+            Vector512<float> a = default, b = default, c = default, d = default;
+            int i = 0;
+            for (; i <= length - 64; i += 64)
+            {
+                Prefetch(x + i);
+                a = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512.Load(query + i), a);
+                b = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 16), Vector512.Load(query + i + 16), b);
+                c = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 32), Vector512.Load(query + i + 32), c);
+                d = Vector512.FusedMultiplyAdd(Vector512.Load(x + i + 48), Vector512.Load(query + i + 48), d);
+            }
 
-        destination[0] = Finish(s0, r0, q0, i, length);
-        destination[1] = Finish(s1, r1, q0, i, length);
-        destination[2] = Finish(s2, r2, q0, i, length);
-        destination[3] = Finish(s3, r3, q0, i, length);
-        destination[4] = Finish(t0, r0, q1, i, length);
-        destination[5] = Finish(t1, r1, q1, i, length);
-        destination[6] = Finish(t2, r2, q1, i, length);
-        destination[7] = Finish(t3, r3, q1, i, length);
+            for (; i <= length - 16; i += 16)
+            {
+                a = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), Vector512.Load(query + i), a);
+            }
+
+            Vector512<float> sum = a + b + (c + d);
+            scores[r] = Finish(sum.GetLower() + sum.GetUpper(), x, query, i, length);
+        }
+    }
+
+    /// <summary>The same sums in vectors of half the width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Rows256(float* rows, int count, float* query, int length, float* scores)
+    {
+        float* x = rows;
+        for (int r = 0; r < count; r++, x += length)
+        {
+            Vector256<float> a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
+            int i = 0;
+            for (; i <= length - 64; i += 64)
+            {
+                Prefetch(x + i);
+                a = Vector256.FusedMultiplyAdd(Vector256.Load(x + i), Vector256.Load(query + i), a);
+                b = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 8), Vector256.Load(query + i + 8), b);
+                c = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 16), Vector256.Load(query + i + 16), c);
+                d = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 24), Vector256.Load(query + i + 24), d);
+                e = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 32), Vector256.Load(query + i + 32), e);
+                f = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 40), Vector256.Load(query + i + 40), f);
+                g = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 48), Vector256.Load(query + i + 48), g);
+                h = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 56), Vector256.Load(query + i + 56), h);
+            }
+
+            for (; i <= length - 16; i += 16)
+            {
+                a = Vector256.FusedMultiplyAdd(Vector256.Load(x + i), Vector256.Load(query + i), a);
+                b = Vector256.FusedMultiplyAdd(Vector256.Load(x + i + 8), Vector256.Load(query + i + 8), b);
+            }
+
+            scores[r] = Finish(a + c + (e + g) + (b + d + (f + h)), x, query, i, length);
+        }
     }
 
     private static float Finish(Vector256<float> lanes, float* row, float* query, int i, int length)
     {
-        float sum = Vector256.Sum(lanes);
+        Vector128<float> four = lanes.GetLower() + lanes.GetUpper();
+        float sum = four[0] + four[1] + (four[2] + four[3]);
         for (; i < length; i++)
         {
-            sum += row[i] * query[i];
+            sum = MathF.FusedMultiplyAdd(row[i], query[i], sum);
         }
 
         return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Prefetch(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0((byte*)address + PrefetchByteCount);
+            Sse.Prefetch0((byte*)address + PrefetchByteCount + 64);
+            Sse.Prefetch0((byte*)address + PrefetchByteCount + 128);
+            Sse.Prefetch0((byte*)address + PrefetchByteCount + 192);
+        }
     }
 }

@@ -108,10 +108,15 @@ public class DenseIndexTests
     [InlineData("idbytes")]
     [InlineData("idrank")]
     [InlineData("idorder")]
+    [InlineData("scan8")]
+    [InlineData("scan16")]
+    [InlineData("scanscal")]
+    [InlineData("scanerr")]
+    [InlineData("scannorm")]
     public void AFlippedBitOrACutInAnySectionIsFound(string section)
     {
         using var directory = new TemporaryDirectory();
-        Build(directory, ["a", "bb", "c"], [[1f, 2f], [3f, 4f], [5f, 6f]]).Dispose();
+        Build(directory, ["a", "bb", "c"], [[1f, 2f], [3f, 4f], [5f, 6f]], section == "scan16" ? DenseScan.BFloat16 : DenseScan.Int8).Dispose();
         string path = directory.File("dense.tern");
         byte[] whole = File.ReadAllBytes(path);
         long offset;
@@ -141,9 +146,9 @@ public class DenseIndexTests
         return vector;
     }
 
-    private static DenseIndex Build(TemporaryDirectory directory, string[] ids, float[][] vectors)
+    private static DenseIndex Build(TemporaryDirectory directory, string[] ids, float[][] vectors, DenseScan scan = DenseScan.Float32)
     {
-        using var builder = new DenseIndexBuilder(directory.Path, vectors[0].Length);
+        using var builder = new DenseIndexBuilder(directory.Path, vectors[0].Length, "", scan);
         for (int i = 0; i < ids.Length; i++)
         {
             builder.Add(ids[i], vectors[i]);
