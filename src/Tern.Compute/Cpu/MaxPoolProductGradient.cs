@@ -25,8 +25,10 @@ internal static unsafe partial class MaxPoolProduct
 
         int sequenceCount = dMaxima.Rows;
         int vocabularySize = dMaxima.Columns;
-        using ScratchLease offsets = pool.RentScratch();
+
+        // The lists first: they get the buffer given back last, which is the forward's laid-out rows, as large as any.
         using ScratchLease lists = pool.RentScratch();
+        using ScratchLease offsets = pool.RentScratch();
         GradientPlan plan = new()
         {
             Kernels = path.Kernels,
@@ -39,9 +41,8 @@ internal static unsafe partial class MaxPoolProduct
             DHidden = accumulateDHidden,
             DWeight = accumulateDWeight,
             DBias = accumulateDBias,
-            SequenceStarts = (int*)offsets.Buffer.Floats(sequenceCount + vocabularySize + 2),
+            SequenceStarts = (int*)offsets.Buffer.Floats(sequenceCount + 1),
         };
-        plan.EntryStarts = plan.SequenceStarts + sequenceCount + 1;
 
         pool.Run(sequenceCount, plan, static (b, p) => p.SequenceStarts[b + 1] = p.Kernels.CountNonZeros(p.DMaximaRow(b), p.DMaxima.Columns));
         plan.SequenceStarts[0] = 0;
@@ -51,8 +52,9 @@ internal static unsafe partial class MaxPoolProduct
         }
 
         int count = plan.SequenceStarts[sequenceCount];
-        plan.BySequence = EntryList.At(lists.Buffer.Floats(2 * EntryList.Size(count)), count);
+        plan.BySequence = EntryList.At(lists.Buffer.Floats((2 * EntryList.Size(count)) + vocabularySize + 1), count);
         plan.ByVocabulary = EntryList.At(plan.BySequence.Gradient + count, count);
+        plan.EntryStarts = (int*)(plan.ByVocabulary.Gradient + count);
         pool.Run(sequenceCount, plan, static (b, p) => ListSequence(p, b));
 
         int vocabularyTasks = 0;
