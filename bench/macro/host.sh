@@ -28,6 +28,8 @@ host=artifacts/host/bin/Release/net10.0/Host
 
 "$host" "$index" "$queries" "$@"
 echo
+"$host" --idle 20
+echo
 echo "| cold start | index and model open ms | first ten hits ms |"
 echo "|---|---|---|"
 for run in 1 2 3 4 5; do

@@ -13,13 +13,7 @@ internal static class Load
 
     public static Measurement Run(QueryPath path, string[] queries, Step step, int callers, TimeSpan time)
     {
-        // Compiles, grows the pools, and meets every query's words once.
-        Pass(path, queries, step, callers, TimeSpan.FromSeconds(Math.Max(2, time.TotalSeconds / 4)), queries.Length);
-        return Pass(path, queries, step, callers, time, 0);
-    }
-
-    private static Measurement Pass(QueryPath path, string[] queries, Step step, int callers, TimeSpan time, int leastCalls)
-    {
+        TimeSpan warmUp = TimeSpan.FromSeconds(Math.Max(2, time.TotalSeconds / 4));
         long[][] ticks = [.. Enumerable.Range(0, callers).Select(_ => new long[MostCalls / callers])];
         int[] counts = new int[callers];
         QueryPath.Vector[][] vectors = [.. Enumerable.Range(0, callers).Select(_ => step == Step.Search ? Encoded(path, queries) : [path.NewVector()])];
@@ -31,30 +25,38 @@ internal static class Load
         {
             var hits = new Hit[10];
             long[] own = ticks[caller];
-            int count = 0;
             int query = caller * queries.Length / callers;
-            ready.SignalAndWait();
-            long end = begun + (long)(time.TotalSeconds * Stopwatch.Frequency);
-            for (long now = Stopwatch.GetTimestamp(); (now < end || count < leastCalls) && count < own.Length; query = (query + 1) % queries.Length)
+            int Call(long begun, TimeSpan time, int leastCalls)
             {
-                switch (step)
+                long end = begun + (long)(time.TotalSeconds * Stopwatch.Frequency);
+                int count = 0;
+                for (long now = Stopwatch.GetTimestamp(); (now < end || count < leastCalls) && count < own.Length; query = (query + 1) % queries.Length)
                 {
-                    case Step.Encode:
-                        path.Encode(queries[query], vectors[caller][0]);
-                        break;
-                    case Step.Search:
-                        path.Search(vectors[caller][query % vectors[caller].Length], hits);
-                        break;
-                    default:
-                        path.Both(queries[query], hits);
-                        break;
+                    switch (step)
+                    {
+                        case Step.Encode:
+                            path.Encode(queries[query], vectors[caller][0]);
+                            break;
+                        case Step.Search:
+                            path.Search(vectors[caller][query % vectors[caller].Length], hits);
+                            break;
+                        default:
+                            path.Both(queries[query], hits);
+                            break;
+                    }
+
+                    long after = Stopwatch.GetTimestamp();
+                    own[count++] = after - now;
+                    now = after;
                 }
 
-                long after = Stopwatch.GetTimestamp();
-                own[count++] = after - now;
-                now = after;
+                return count;
             }
 
+            // Compiles, grows the pools and what the library keeps for this thread, and meets every query's words once.
+            Call(Stopwatch.GetTimestamp(), warmUp, queries.Length);
+            ready.SignalAndWait();
+            int count = Call(begun, time, 0);
             counts[caller] = count;
             done.SignalAndWait();
         }))];
