@@ -1,38 +1,20 @@
 """A plain Llama for PyTorch 1.13, with the same weights, conventions and heads as Tern's.
 
-Nothing here is needed by Tern. Weights come from a safetensors file, read by the few lines below.
+Nothing here is needed by Tern.
 """
 import json
-import mmap
 import os
-import struct
 
-import numpy
 import torch
 import torch.nn.functional as F
 
-
-def read_safetensors(path):
-    """Name -> float32 tensor, in file order."""
-    with open(path, "rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    length = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + length])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, entry in sorted(header.items(), key=lambda e: e[1]["data_offsets"][0]):
-        if entry["dtype"] != "F32":
-            raise SystemExit(f"{path}: {name} is {entry['dtype']}; this reader takes F32 only")
-        begin, end = entry["data_offsets"]
-        values = numpy.frombuffer(data, numpy.float32, (end - begin) // 4, 8 + length + begin)
-        tensors[name] = torch.from_numpy(values.reshape(entry["shape"]).copy())
-    return tensors
+import checkpoint
 
 
 class Llama:
-    """fused=True keeps query, key and value, and gate and up, in one matrix each."""
+    """fused=True keeps query, key and value, and gate and up, in one matrix each; dtype is that of weights and states."""
 
-    def __init__(self, directory, trainable, fused=True):
+    def __init__(self, directory, trainable, fused=True, dtype=torch.float32):
         with open(os.path.join(directory, "config.json")) as file:
             config = json.load(file)
         self.heads = config["num_attention_heads"]
@@ -42,7 +24,7 @@ class Llama:
         self.epsilon = config["rms_norm_eps"]
         self.theta = config["rope_theta"]
         self.fused = fused
-        raw = read_safetensors(os.path.join(directory, "model.safetensors"))
+        raw = {name: torch.tensor(array, dtype=dtype) for name, array in checkpoint.read_safetensors(os.path.join(directory, "model.safetensors")).items()}
         self.raw_names = list(raw)
         self.parameters = {}
         self.layers = []
@@ -109,7 +91,7 @@ class Llama:
         frequencies = 1.0 / self.theta ** (torch.arange(half, dtype=torch.float64) / half)
         angles = torch.outer(torch.arange(length, dtype=torch.float64), frequencies)
         angles = torch.cat([angles, angles], 1)
-        return angles.cos().float(), angles.sin().float()
+        return angles.cos().to(self.embedding.dtype), angles.sin().to(self.embedding.dtype)
 
     def hidden_states(self, ids, lengths):
         """ids [B, L] padded with anything, lengths [B] -> hidden states after the final norm [B, L, H] and the mask [B, L] or None."""
@@ -118,7 +100,7 @@ class Llama:
         additive = None
         if int(lengths.min()) < length:
             mask = torch.arange(length)[None, :] < lengths[:, None]
-            additive = torch.zeros(batch, 1, 1, length).masked_fill_(~mask[:, None, None, :], float("-inf"))
+            additive = torch.zeros(batch, 1, 1, length, dtype=self.embedding.dtype).masked_fill_(~mask[:, None, None, :], float("-inf"))
         cos, sin = self.rotation(length)  # [L, D]
         half = self.head_size // 2
         rows = self.heads // self.groups

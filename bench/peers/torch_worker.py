@@ -20,17 +20,23 @@ with open(os.path.join(directory, "work.json")) as file:
     work = json.load(file)
 
 
-def autocast(precision):
-    if precision == "fp32":
+def autocast(request):
+    """bf16 as autocast, unless the weights themselves are cast."""
+    if request["precision"] == "fp32" or request.get("cast"):
         return contextlib.nullcontext()
     return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def load(name, request, trainable):
+    dtype = torch.bfloat16 if request["precision"] == "bf16" and request.get("cast") else torch.float32
+    return llama.Llama(os.path.join(directory, name), trainable, request.get("fused", True), dtype)
 
 
 class Train:
     def __init__(self, request):
         documents = work["documents"][request["set"]][:work["training_documents"]]
-        self.precision = request["precision"]
-        self.model = llama.Llama(os.path.join(directory, "blocks"), True, request.get("fused", True))
+        self.request = request
+        self.model = load("blocks", request, True)
         self.batches = llama.padded(documents, request["batch"], request["in_order"])
         self.gradient = llama.gradient_at(len(documents), self.model.hidden)
         self.representations = torch.zeros(len(documents), self.model.hidden)
@@ -40,7 +46,7 @@ class Train:
         for parameter in self.model.parameters.values():
             parameter.grad = None
         for members, ids, lengths in self.batches:
-            with autocast(self.precision):
+            with autocast(self.request):
                 output = self.model.dense(ids, lengths)
             self.representations[members] = output.detach()
             output.backward(self.gradient[members])
@@ -55,13 +61,13 @@ class Train:
 class Encode:
     def __init__(self, request):
         documents = work["documents"][request["set"]]
-        self.precision = request["precision"]
-        self.model = llama.Llama(os.path.join(directory, "blocks"), False, request.get("fused", True))
+        self.request = request
+        self.model = load("blocks", request, False)
         self.batches = llama.padded(documents, request["batch"], request["in_order"])
         self.vectors = torch.zeros(len(documents), self.model.hidden)
 
     def run(self):
-        with torch.inference_mode(), autocast(self.precision):
+        with torch.inference_mode(), autocast(self.request):
             for members, ids, lengths in self.batches:
                 self.vectors[members] = self.model.dense(ids, lengths)
 
@@ -72,9 +78,9 @@ class Encode:
 class SparseStep:
     def __init__(self, request):
         self.work = work["sparse_step"]
-        self.precision = request["precision"]
+        self.request = request
         self.maximum = request.get("maximum", "max")
-        self.model = llama.Llama(os.path.join(directory, "sparse"), True, request.get("fused", True))
+        self.model = load("sparse", request, True)
         self.parts = [llama.padded(self.work[kind], request["batch"], request["in_order"]) for kind in ("queries", "documents")]
         self.optimizer = torch.optim.AdamW(self.model.parameters.values(), lr=1.0, weight_decay=0.0, foreach=request.get("foreach", False))
         self.losses = []
@@ -82,7 +88,7 @@ class SparseStep:
 
     def encode(self, batches):
         order = torch.cat([members for members, _, _ in batches])
-        with autocast(self.precision):
+        with autocast(self.request):
             vectors = torch.cat([self.model.sparse(ids, lengths, self.work["logit_scale"], self.maximum) for _, ids, lengths in batches])
         return vectors[order.argsort()]
 
@@ -113,7 +119,7 @@ class SparseStep:
 class SparseHead:
     def __init__(self, request):
         head = work["sparse_head"]
-        self.precision = request["precision"]
+        self.request = request
         self.maximum = request.get("maximum", "max")
         self.group = request["batch"]
         self.sequences = head["sequences"]
@@ -131,7 +137,7 @@ class SparseHead:
             tensor.grad.zero_()
         parts = []
         for start in range(0, self.sequences, self.group):
-            with autocast(self.precision):
+            with autocast(self.request):
                 output = llama.sparse_head(self.hidden[start:start + self.group], None, self.weight, self.bias, self.maximum)
             output.backward(self.gradient[start:start + self.group])
             parts.append(output.detach())
