@@ -64,7 +64,7 @@ internal sealed unsafe class DenseTable : IDisposable
             single.Add(("Faiss, scalar quantizer 8 bit (approximate)", elements, () => faissBytes!.Search([Query()], _k, 1)));
         }
 
-        double[][] times = Interleaved.Measure([.. single.Select(row => (row.Run, 0))], ThreadClock.Seconds, budget, 5);
+        double[][] times = Interleaved.Measure([.. single.Select(row => (row.Run, 0))], () => ThreadClock.Seconds, budget, 5);
         double bandwidth = single[0].Bytes / times[0][0];
         output.WriteLine("| single query | best ms | median ms | GB/s | of the read bandwidth | Faiss's flat index ÷ this |");
         output.WriteLine("|---|---:|---:|---:|---:|---:|");
@@ -99,7 +99,7 @@ internal sealed unsafe class DenseTable : IDisposable
             batches.Add(("Faiss, IndexFlatIP", 60, () => faiss.Search(_queries, _k, _threads)));
         }
 
-        double[][] times = Interleaved.Measure([.. batches.Select(row => (row.Run, row.Spin))], _threads == 1 ? ThreadClock.Seconds : Interleaved.WallSeconds, budget, 5);
+        double[][] times = Interleaved.Measure([.. batches.Select(row => (row.Run, row.Spin))], _threads == 1 ? () => ThreadClock.Seconds : Interleaved.WallSeconds, budget, 5);
         output.WriteLine($"| batch of {BatchSize} | best ms | median ms | GFLOP/s | Tern ÷ this |");
         output.WriteLine("|---|---:|---:|---:|---:|");
         double operations = 2.0 * BatchSize * _count * _dimension;
