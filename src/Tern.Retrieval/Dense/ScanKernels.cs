@@ -33,7 +33,6 @@ internal static unsafe class ScanKernels
             Vector512<int> a = default, b = default;
             for (int i = 0; i < rowLength; i += 64)
             {
-                PrefetchLine(x + i);
                 a += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(x + i)), Vector512.Load(query + i));
                 b += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(x + i + 32)), Vector512.Load(query + i + 32));
             }
@@ -89,8 +88,6 @@ internal static unsafe class ScanKernels
                 int i = 0;
                 for (; i <= rowLength - 64; i += 64)
                 {
-                    PrefetchLine(x + i);
-                    PrefetchLine(x + i + 32);
                     Vector512<uint> one = Vector512.Load((uint*)(x + i)), two = Vector512.Load((uint*)(x + i + 32));
                     a = Vector512.FusedMultiplyAdd((one << 16).AsSingle(), Vector512.Load(query + i), a);
                     b = Vector512.FusedMultiplyAdd((one & high).AsSingle(), Vector512.Load(query + i + 16), b);
@@ -122,15 +119,6 @@ internal static unsafe class ScanKernels
 
                 scores[r] = Vector256.Sum(a + b + (c + d));
             }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PrefetchLine(void* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0((byte*)address + 4096);
         }
     }
 }
