@@ -48,6 +48,7 @@ publish_c_library() {
     if [ $# -eq 0 ]; then
         if [ "$system" = Linux/x86_64 ]; then set -- x86-64-v3 x86-64-v4; else set -- ''; fi
     fi
+    build_native --quiet
     dotnet restore src/Tern.CApi -p:TernNativeLibrary=true --verbosity quiet
     mkdir -p $target/include $target/lib
     cp src/Tern.CApi/include/tern.h $target/include/
@@ -63,6 +64,8 @@ publish_c_library() {
         else
             cp artifacts/publish/Tern.CApi/release/libtern.so "$published/"
         fi
+        # The optional products lie beside the library that loads them.
+        [ ! -d artifacts/native/runtimes ] || find artifacts/native/runtimes -name 'libtern_cpu.*' -exec cp {} "$published/" \;
     done
 }
 
