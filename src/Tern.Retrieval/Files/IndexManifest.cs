@@ -42,7 +42,13 @@ internal sealed record IndexManifest
     public void Save(string directory)
     {
         string path = Path.Combine(directory, FileName);
-        File.WriteAllText(path + ".tmp", JsonSerializer.Serialize(this with { Checksum = ComputeChecksum() }, ManifestJsonContext.Default.IndexManifest) + "\n");
+        using (var stream = new FileStream(path + ".tmp", FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            JsonSerializer.Serialize(stream, this with { Checksum = ComputeChecksum() }, ManifestJsonContext.Default.IndexManifest);
+            stream.Write("\n"u8);
+            stream.Flush(flushToDisk: true);
+        }
+
         File.Move(path + ".tmp", path, overwrite: true);
     }
 

@@ -11,23 +11,31 @@ namespace Tern.Retrieval.Files;
 internal readonly record struct SectionEntry(ulong Name, ulong Offset, ulong Length, ulong Hash);
 
 /// <summary>
-/// A memory-mapped file of checksummed sections, as <see cref="SectionFileWriter"/> writes it. Opening checks the header;
-/// <see cref="Verify(string)"/> checks one section. Every failure is an <see cref="InvalidDataException"/> with path,
-/// section and offset. Spans and pointers are valid until Dispose. Safe for concurrent readers.
+/// A memory-mapped file of checksummed sections, as <see cref="SectionFileWriter"/> writes it. Opening checks the header
+/// and the table of page checksums; <see cref="Verify(string)"/> checks one section, <see cref="Guard"/> a section page by
+/// page as it is used. Every failure is an <see cref="InvalidDataException"/> with path, section and offset. Spans and
+/// pointers are valid until Dispose. Safe for concurrent readers.
 /// </summary>
 internal sealed unsafe class SectionFile : IDisposable
 {
-    internal const uint Version = 1;
+    internal const uint Version = 2;
     internal const int HeaderByteCount = 1024;
     internal const int TableOffset = 64;
     internal const int EntryByteCount = 32;
     internal const int MaxSectionCount = 29;
     internal const int HeaderHashOffset = HeaderByteCount - 8;
 
+    /// <summary>Bytes under one checksum; pages begin at the section's first byte.</summary>
+    internal const int PageByteCount = 1 << 16;
+
+    /// <summary>The last section: the checksum of every page of the sections before it.</summary>
+    internal const string PagesName = "pages";
+
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _start;
     private readonly SectionEntry[] _sections;
+    private readonly ulong* _pageHashes;
     private bool _disposed;
 
     private SectionFile(string path, ulong magic)
@@ -48,6 +56,7 @@ internal sealed unsafe class SectionFile : IDisposable
         try
         {
             _sections = ReadHeader(magic);
+            _pageHashes = ReadPages();
         }
         catch
         {
@@ -117,23 +126,29 @@ internal sealed unsafe class SectionFile : IDisposable
         return count <= int.MaxValue ? new ReadOnlySpan<T>(pointer, (int)count) : throw Invalid(name, (long)Find(name).Offset, $"{count} elements are too many for a table");
     }
 
-    /// <summary>Compares a section with its checksum.</summary>
+    /// <summary>Compares a section with its checksums.</summary>
     public void Verify(string name)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        SectionEntry section = Find(name);
-        var hash = new XxHash3();
-        for (ulong done = 0; done < section.Length;)
+        int at = Index(name);
+        if (NameCode(name) == NameCode(PagesName))
         {
-            int piece = (int)Math.Min(section.Length - done, 1 << 24);
-            hash.Append(new ReadOnlySpan<byte>(_start + section.Offset + done, piece));
-            done += (ulong)piece;
+            return; // Opening compared it.
         }
 
-        if (hash.GetCurrentHashAsUInt64() != section.Hash)
+        long firstPage = FirstPage(at);
+        for (long page = 0; page < PageCount(_sections[at].Length); page++)
         {
-            throw Invalid(name, (long)section.Offset, $"the checksum of its {section.Length} bytes does not match: the file is damaged; build it again");
+            VerifyPage(at, firstPage, page);
         }
+    }
+
+    /// <summary>For a large section that is checked piece by piece, when a piece is first used.</summary>
+    public PageGuard Guard(string name)
+    {
+        int at = Index(name);
+        long firstPage = FirstPage(at);
+        return new PageGuard(PageCount(_sections[at].Length), page => VerifyPage(at, firstPage, page));
     }
 
     /// <summary>Verifies every section and that the gaps between them are zero.</summary>
@@ -219,18 +234,63 @@ internal sealed unsafe class SectionFile : IDisposable
         return sections;
     }
 
-    private SectionEntry Find(string name)
+    private SectionEntry Find(string name) => _sections[Index(name)];
+
+    private int Index(string name)
     {
         ulong code = NameCode(name);
-        foreach (ref readonly SectionEntry section in _sections.AsSpan())
+        int at = Array.FindIndex(_sections, section => section.Name == code);
+        return at >= 0 ? at : throw Invalid(name, 0, "the section is missing");
+    }
+
+    private static long PageCount(ulong byteCount) => (long)((byteCount + PageByteCount - 1) / PageByteCount);
+
+    private long FirstPage(int section)
+    {
+        long first = 0;
+        for (int i = 0; i < section; i++)
         {
-            if (section.Name == code)
+            first += PageCount(_sections[i].Length);
+        }
+
+        return first;
+    }
+
+    /// <summary>The page checksums, after comparing them with the header's, so that every page can be trusted to one compare.</summary>
+    private ulong* ReadPages()
+    {
+        ulong* pages = Pointer<ulong>(PagesName, out long count);
+        SectionEntry own = _sections[^1];
+        if (own.Name != NameCode(PagesName) || XxHash3.HashToUInt64(new ReadOnlySpan<byte>(pages, checked((int)own.Length))) != own.Hash)
+        {
+            throw Invalid(PagesName, (long)own.Offset, $"the checksum of its {own.Length} bytes does not match: the file is damaged; build it again");
+        }
+
+        if (count != FirstPage(_sections.Length - 1))
+        {
+            throw Invalid(PagesName, (long)own.Offset, $"{count} checksums where {FirstPage(_sections.Length - 1)} belong");
+        }
+
+        for (int i = 0; i < _sections.Length - 1; i++)
+        {
+            if (XxHash3.HashToUInt64(new ReadOnlySpan<byte>(pages + FirstPage(i), (int)PageCount(_sections[i].Length) * sizeof(ulong))) != _sections[i].Hash)
             {
-                return section;
+                throw Invalid(NameText(_sections[i].Name), (long)_sections[i].Offset, "the checksum of its page checksums does not match: the file is damaged; build it again");
             }
         }
 
-        throw Invalid(name, 0, "the section is missing");
+        return pages;
+    }
+
+    private void VerifyPage(int section, long firstPage, long page)
+    {
+        SectionEntry entry = _sections[section];
+        ulong offset = entry.Offset + ((ulong)page * PageByteCount);
+        int byteCount = (int)Math.Min(PageByteCount, entry.Offset + entry.Length - offset);
+        if (XxHash3.HashToUInt64(new ReadOnlySpan<byte>(_start + offset, byteCount)) != _pageHashes[firstPage + page])
+        {
+            throw Invalid(NameText(entry.Name), (long)offset, $"the checksum of its {byteCount} bytes does not match: the file is damaged; build it again");
+        }
     }
 
     private void CheckZero(string section, ulong from, ulong to)

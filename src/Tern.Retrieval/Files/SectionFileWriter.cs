@@ -16,7 +16,10 @@ internal sealed class SectionFileWriter : IDisposable
     private readonly string _temporaryPath;
     private readonly ulong _magic;
     private readonly FileStream _stream;
-    private readonly XxHash3 _hash = new();
+    private readonly XxHash3 _pageHash = new();
+    private readonly List<ulong> _pageHashes = [];
+    private int _pageByteCount;
+    private int _firstPage;
     private readonly List<SectionEntry> _sections = [];
     private SectionEntry _open;
     private bool _isOpen;
@@ -36,9 +39,9 @@ internal sealed class SectionFileWriter : IDisposable
     {
         End();
         ulong code = SectionFile.NameCode(name);
-        if (_sections.Count == SectionFile.MaxSectionCount)
+        if (_sections.Count == SectionFile.MaxSectionCount - 1)
         {
-            throw new InvalidOperationException($"a file holds at most {SectionFile.MaxSectionCount} sections");
+            throw new InvalidOperationException($"a file holds at most {SectionFile.MaxSectionCount - 1} sections and their page checksums");
         }
 
         Pad();
@@ -53,8 +56,18 @@ internal sealed class SectionFileWriter : IDisposable
         for (; values.Length > 0; values = values[Math.Min(values.Length, 1 << 20)..])
         {
             ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values[..Math.Min(values.Length, 1 << 20)]);
-            _hash.Append(bytes);
             _stream.Write(bytes);
+            while (bytes.Length > 0)
+            {
+                ReadOnlySpan<byte> piece = bytes[..Math.Min(bytes.Length, SectionFile.PageByteCount - _pageByteCount)];
+                _pageHash.Append(piece);
+                _pageByteCount += piece.Length;
+                bytes = bytes[piece.Length..];
+                if (_pageByteCount == SectionFile.PageByteCount)
+                {
+                    EndPage();
+                }
+            }
         }
     }
 
@@ -71,6 +84,10 @@ internal sealed class SectionFileWriter : IDisposable
     public void Complete()
     {
         End();
+        Pad();
+        ReadOnlySpan<byte> pages = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_pageHashes));
+        _sections.Add(new SectionEntry(SectionFile.NameCode(SectionFile.PagesName), (ulong)_stream.Position, (ulong)pages.Length, XxHash3.HashToUInt64(pages)));
+        _stream.Write(pages);
         Pad();
         // Vector loads may read past the last element of the last section, but never past the file.
         _stream.Write(new byte[64]);
@@ -107,9 +124,21 @@ internal sealed class SectionFileWriter : IDisposable
     {
         if (_isOpen)
         {
-            _sections.Add(_open with { Length = (ulong)_stream.Position - _open.Offset, Hash = _hash.GetCurrentHashAsUInt64() });
-            _hash.Reset();
+            EndPage();
+            ReadOnlySpan<byte> pages = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(_pageHashes)[_firstPage..]);
+            _sections.Add(_open with { Length = (ulong)_stream.Position - _open.Offset, Hash = XxHash3.HashToUInt64(pages) });
+            _firstPage = _pageHashes.Count;
             _isOpen = false;
+        }
+    }
+
+    private void EndPage()
+    {
+        if (_pageByteCount > 0)
+        {
+            _pageHashes.Add(_pageHash.GetCurrentHashAsUInt64());
+            _pageHash.Reset();
+            _pageByteCount = 0;
         }
     }
 

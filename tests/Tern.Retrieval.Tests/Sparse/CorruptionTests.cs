@@ -7,7 +7,7 @@ namespace Tern.Retrieval.Tests.Sparse;
 public class CorruptionTests
 {
     private static readonly string[] Sections =
-        ["params", "idstart", "idbytes", "idrank", "idorder", "terms", "termruns", "runwin", "runstart", "postdoc", "postval", "fwdstart", "fwdterm", "fwdval", "wrdbytes", "wrdstart"];
+        ["params", "idstart", "idbytes", "idrank", "idorder", "terms", "termruns", "runwin", "runstart", "postdoc", "postval", "fwdstart", "fwdterm", "fwdval", "wrdbytes", "wrdstart", "pages"];
 
     public static TheoryData<string> AllSections() => [.. Sections];
 

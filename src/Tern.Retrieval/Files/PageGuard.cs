@@ -1,0 +1,25 @@
+namespace Tern.Retrieval.Files;
+
+/// <summary>
+/// Verifies the pages of one section when they are first used. Safe for concurrent readers: two may verify a page at
+/// once, none reads a page before it was verified.
+/// </summary>
+internal sealed class PageGuard(long pageCount, Action<long> verifyPage)
+{
+    private readonly int[] _verified = new int[(pageCount + 31) / 32];
+
+    /// <summary>Returns once every page of the bytes is known to be whole; else throws what verifying a page throws.</summary>
+    public void Check(long offset, long byteCount)
+    {
+        for (long page = offset / SectionFile.PageByteCount; page * SectionFile.PageByteCount < offset + byteCount; page++)
+        {
+            int bit = 1 << (int)(page & 31);
+            ref int word = ref _verified[page >> 5];
+            if ((Volatile.Read(ref word) & bit) == 0)
+            {
+                verifyPage(page);
+                Interlocked.Or(ref word, bit);
+            }
+        }
+    }
+}
