@@ -41,14 +41,14 @@ public sealed class TopKQueue
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool WouldEnter(float score, int rank) => KeyOf(score, rank) > _threshold;
 
-    /// <summary>Offers a pair; a NaN score is refused.</summary>
+    /// <summary>Offers a pair and says whether the threshold rose; a NaN score is refused.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Push(float score, int rank)
+    public bool Push(float score, int rank)
     {
         ulong key = KeyOf(score, rank);
         if (key <= _threshold || _k == 0)
         {
-            return;
+            return false;
         }
 
         if (float.IsNaN(score))
@@ -60,7 +60,22 @@ public sealed class TopKQueue
         if (_count == (2 * _k) + 64)
         {
             KeepBest();
+            return true;
         }
+
+        return false;
+    }
+
+    /// <summary>Selects as soon as there are a few more than k, for callers that a higher threshold saves more; says whether it did.</summary>
+    internal bool Tighten()
+    {
+        if (_k == 0 || _count < _k + Math.Max(8, _k / 4))
+        {
+            return false;
+        }
+
+        KeepBest();
+        return true;
     }
 
     /// <summary>Writes the best pairs in order and returns how many there are: min(k, pushed). Empties the queue.</summary>
@@ -88,6 +103,27 @@ public sealed class TopKQueue
 
         _count = 0;
         return count;
+    }
+
+    /// <summary>The ranks of the k best so far, in no order; false if fewer than k were offered. The queue stays as it is.</summary>
+    internal bool TryGetBest(Span<int> ranks)
+    {
+        if (_count < _k)
+        {
+            return false;
+        }
+
+        if (_count > _k)
+        {
+            KeepBest();
+        }
+
+        for (int i = 0; i < _k; i++)
+        {
+            ranks[i] = (int)(uint)_keys[i];
+        }
+
+        return true;
     }
 
     private int Sort()

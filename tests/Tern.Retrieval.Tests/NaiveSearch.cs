@@ -9,12 +9,13 @@ internal static class NaiveSearch
     public static List<(string Id, float Score)> TopK(IEnumerable<(string Id, float Score)> scored, int k) =>
         [.. scored.OrderByDescending(d => d.Score).ThenByDescending(d => Encoding.UTF8.GetBytes(d.Id), Comparer<byte[]>.Create(CompareBytes)).Take(k)];
 
-    public static double Dot(SparseVector query, SparseVector document)
+    /// <summary>What a float32 scan adds up: products in the order of the query's terms.</summary>
+    public static float FloatDot(SparseVector query, SparseVector document)
     {
-        double sum = 0;
-        foreach ((int term, float weight) in query.Terms.ToArray().Zip(query.Weights.ToArray()))
+        float sum = 0f;
+        for (int i = 0; i < query.Count; i++)
         {
-            sum += (double)weight * document[term];
+            sum += query.Weights.Span[i] * document[query.Terms.Span[i]];
         }
 
         return sum;

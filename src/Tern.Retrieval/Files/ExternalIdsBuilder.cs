@@ -33,8 +33,11 @@ internal sealed class ExternalIdsBuilder
         _starts.Add((ulong)_bytes.Count);
     }
 
-    /// <summary>Throws <see cref="ArgumentException"/> for an id that was added twice.</summary>
-    public void Write(SectionFileWriter writer)
+    /// <summary>
+    /// Throws <see cref="ArgumentException"/> for an id that was added twice. With <paramref name="places"/>, the document
+    /// that stands at each place, ids are written in that order.
+    /// </summary>
+    public void Write(SectionFileWriter writer, ReadOnlySpan<int> places = default)
     {
         int[] order = Order();
         var ranks = new int[Count];
@@ -48,10 +51,37 @@ internal sealed class ExternalIdsBuilder
             ranks[order[rank]] = rank;
         }
 
-        writer.Write<ulong>("idstart", CollectionsMarshal.AsSpan(_starts));
-        writer.Write<byte>("idbytes", CollectionsMarshal.AsSpan(_bytes));
-        writer.Write<int>("idrank", ranks);
-        writer.Write<int>("idorder", order);
+        if (places.IsEmpty)
+        {
+            writer.Write<ulong>("idstart", CollectionsMarshal.AsSpan(_starts));
+            writer.Write<byte>("idbytes", CollectionsMarshal.AsSpan(_bytes));
+            writer.Write<int>("idrank", ranks);
+            writer.Write<int>("idorder", order);
+            return;
+        }
+
+        WriteReordered(writer, places, order, ranks);
+    }
+
+    private void WriteReordered(SectionFileWriter writer, ReadOnlySpan<int> places, int[] order, int[] ranks)
+    {
+        var starts = new ulong[Count + 1];
+        var placedRanks = new int[Count];
+        var placeOf = new int[Count];
+        writer.Begin("idbytes");
+        for (int place = 0; place < Count; place++)
+        {
+            int document = places[place];
+            ReadOnlySpan<byte> bytes = Bytes(document);
+            writer.Append(bytes);
+            starts[place + 1] = starts[place] + (ulong)bytes.Length;
+            placedRanks[place] = ranks[document];
+            placeOf[document] = place;
+        }
+
+        writer.Write<ulong>("idstart", starts);
+        writer.Write<int>("idrank", placedRanks);
+        writer.Write<int>("idorder", Array.ConvertAll(order, document => placeOf[document]));
     }
 
     private int[] Order()

@@ -1,12 +1,11 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
 /// <summary>
-/// Window by window, adds every posting of every query term into accumulators that stay in the cache, then sweeps them
-/// for scores that can still enter. Its cost does not depend on the distribution of the scores.
+/// Window by window, adds every posting of every query term into sums that stay in the cache, then sweeps them for what can
+/// still enter. Its cost does not depend on the distribution of the scores.
 /// </summary>
 internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
 {
@@ -17,152 +16,76 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
 
     internal override void Search(Postings postings, SearchContext context)
     {
-        for (int window = NextWindow(postings, context.Cursors); window != int.MaxValue; window = NextWindow(postings, context.Cursors))
+        SearchKernels kernels = context.Kernels;
+        SearchBuffers buffers = context.Buffers;
+        PostingLayout layout = postings.Layout;
+        Span<LongTerm> longTerms = context.LongTerms;
+        Span<ShortTerm> shortTerms = context.ShortTerms;
+        for (int window = 0; window < postings.WindowCount; window++)
         {
-            foreach (ref TermCursor cursor in context.Cursors)
+            bool any = false;
+            foreach (ref readonly LongTerm term in longTerms)
             {
-                if (cursor.Run < cursor.RunEnd && postings.RunWindows[cursor.Run] == window)
+                uint start = term.WindowOffsets[window];
+                uint end = term.WindowOffsets[window + 1];
+                if (end > start)
                 {
-                    ulong start = postings.RunStarts[cursor.Run];
-                    int count = (int)(postings.RunStarts[++cursor.Run] - start);
-                    if (postings.Precision == ImpactPrecision.Byte)
-                    {
-                        Accumulate(postings.Documents + start, postings.ByteImpacts + start, count, cursor.Weight, (int*)context.Accumulators);
-                    }
-                    else
-                    {
-                        Accumulate(postings.Documents + start, postings.FloatImpacts + start, count, cursor.FloatWeight, (float*)context.Accumulators);
-                    }
+                    Prefetch(term.List + end);
+                    kernels.Accumulate(new WindowReader(term.List + start, term.List + end), layout, term.Weight, buffers);
+                    any = true;
                 }
             }
 
-            if (postings.Precision == ImpactPrecision.Byte)
+            uint first = (uint)window << SegmentFormat.WindowShift;
+            foreach (ref ShortTerm term in shortTerms)
             {
-                Collect<int, IntegerScore>(postings, context, window, (int*)context.Accumulators);
+                int from = term.Next;
+                term.Next = AddShort(buffers, term, first);
+                any |= term.Next > from;
             }
-            else
+
+            if (any)
             {
-                Collect<float, FloatScore>(postings, context, window, (float*)context.Accumulators);
+                Collect(postings, context, window);
             }
         }
     }
 
-    private static int NextWindow(Postings postings, Span<TermCursor> cursors)
+    /// <summary>Adds a short list's postings of the window that begins at <paramref name="first"/>; returns where they end.</summary>
+    private static int AddShort(SearchBuffers buffers, in ShortTerm term, uint first)
     {
-        int next = int.MaxValue;
-        foreach (ref TermCursor cursor in cursors)
+        uint* ids = buffers.ShortIds.Pointer;
+        uint* products = buffers.ShortProducts.Pointer;
+        uint* sums = buffers.Sums;
+        int i = term.Next;
+        for (int end = term.End; i < end && ids[i] - first < SegmentFormat.WindowSize; i++)
         {
-            if (cursor.Run < cursor.RunEnd)
-            {
-                next = Math.Min(next, postings.RunWindows[cursor.Run]);
-            }
+            sums[ids[i] - first] += products[i];
         }
 
-        return next;
+        return i;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate(ushort* documents, byte* impacts, int count, int weight, int* accumulators)
+    private static void Collect(Postings postings, SearchContext context, int window)
     {
-        int i = 0;
-        for (; i <= count - 4; i += 4)
+        SearchBuffers buffers = context.Buffers;
+        int first = window << SegmentFormat.WindowShift;
+        int count = Math.Min(SegmentFormat.WindowSize, postings.DocumentCount - first);
+        int found = context.Kernels.Collect(buffers.Sums, count, context.Floor, buffers.FoundIds, buffers.FoundSums);
+        context.RaiseFloor(new ReadOnlySpan<uint>(buffers.FoundSums, found));
+        for (int i = 0; i < found; i++)
         {
-            ulong ids = Unsafe.ReadUnaligned<ulong>(documents + i);
-            uint values = Unsafe.ReadUnaligned<uint>(impacts + i);
-            accumulators[(ushort)ids] += weight * (byte)values;
-            accumulators[(ushort)(ids >> 16)] += weight * (byte)(values >> 8);
-            accumulators[(ushort)(ids >> 32)] += weight * (byte)(values >> 16);
-            accumulators[ids >> 48] += weight * (int)(values >> 24);
+            context.Offer((uint)first + buffers.FoundIds[i], buffers.FoundSums[i]);
         }
+    }
 
-        for (; i < count; i++)
+    private static void Prefetch(byte* next)
+    {
+        if (Sse.IsSupported)
         {
-            accumulators[documents[i]] += weight * impacts[i];
+            Sse.Prefetch0(next);
+            Sse.Prefetch0(next + 64);
+            Sse.Prefetch0(next + 128);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate(ushort* documents, float* impacts, int count, float weight, float* accumulators)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            accumulators[documents[i]] += weight * impacts[i];
-        }
-    }
-
-    /// <summary>Offers what can enter and zeroes the window's accumulators in the same sweep.</summary>
-    private static void Collect<T, TScore>(Postings postings, SearchContext context, int window, T* accumulators)
-        where T : unmanaged, IBinaryNumber<T>
-        where TScore : IScore<T>
-    {
-        TopKQueue queue = context.Queue;
-        float scale = context.ScoreScale;
-        int* ranks = postings.Ranks + ((long)window << SegmentFormat.WindowShift);
-        int count = Math.Min(SegmentFormat.WindowSize, postings.DocumentCount - (window << SegmentFormat.WindowShift));
-        T floor = TScore.Floor(queue, scale);
-        for (int i = 0; i < count; i += 2 * Vector256<T>.Count)
-        {
-            // The last step may pass the count, never the allocation.
-            T* at = accumulators + i;
-            if (Vector256.GreaterThanOrEqualAny(Vector256.Max(Vector256.LoadAligned(at), Vector256.LoadAligned(at + Vector256<T>.Count)), Vector256.Create(floor)))
-            {
-                for (int j = 0; j < 2 * Vector256<T>.Count; j++)
-                {
-                    if (at[j] >= floor && i + j < count)
-                    {
-                        queue.Push(TScore.Score(at[j], scale), ranks[i + j]);
-                    }
-                }
-
-                floor = TScore.Floor(queue, scale);
-            }
-
-            Vector256<T>.Zero.StoreAligned(at);
-            Vector256<T>.Zero.StoreAligned(at + Vector256<T>.Count);
-        }
-    }
-
-    /// <summary>How an accumulator becomes a score, and the least accumulator that can still enter the queue.</summary>
-    private interface IScore<T>
-    {
-        static abstract float Score(T sum, float scale);
-
-        static abstract T Floor(TopKQueue queue, float scale);
-    }
-
-    private readonly struct IntegerScore : IScore<int>
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static float Score(int sum, float scale) => sum * scale;
-
-        public static int Floor(TopKQueue queue, float scale)
-        {
-            if (!queue.HasThreshold)
-            {
-                return 1;
-            }
-
-            // Rounding can give neighbouring sums one score, so step to the least sum that has the threshold's.
-            float threshold = queue.ThresholdScore;
-            int floor = (int)Math.Clamp((double)threshold / scale, 1, int.MaxValue);
-            while (floor > 1 && Score(floor - 1, scale) >= threshold)
-            {
-                floor--;
-            }
-
-            while (floor < int.MaxValue && Score(floor, scale) < threshold)
-            {
-                floor++;
-            }
-
-            return floor;
-        }
-    }
-
-    private readonly struct FloatScore : IScore<float>
-    {
-        public static float Score(float sum, float scale) => sum;
-
-        public static float Floor(TopKQueue queue, float scale) => queue.HasThreshold ? queue.ThresholdScore : float.Epsilon;
     }
 }

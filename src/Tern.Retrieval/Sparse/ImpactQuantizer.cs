@@ -10,7 +10,9 @@ internal readonly record struct ImpactQuantizer(float Scale)
 
     public static ImpactQuantizer ForLargest(float weight) => new(weight > 0f ? Math.Max(weight / Largest, float.Epsilon) : 1f);
 
-    public byte Quantize(float weight) => (byte)Math.Clamp(MathF.Round(weight / Scale, MidpointRounding.AwayFromZero), 1f, Largest);
+    // Adding a half and cutting rounds half away from zero: the sum is exact wherever it could matter below 256, but just
+    // under a half, which becomes 1 as it must.
+    public byte Quantize(float weight) => (byte)Math.Clamp((int)((weight / Scale) + 0.5f), 1, Largest);
 }
 
 /// <summary>

@@ -3,77 +3,101 @@ using Tern.Retrieval.Files;
 namespace Tern.Retrieval;
 
 /// <summary>
-/// A view of a mapped segment: what search algorithms read. For each present term a list of runs, one for each window of
-/// 16,384 documents that has it; for each run the postings, window-local document ids ascending beside their impacts.
+/// A view of a mapped segment: what search algorithms read. The tables are checked when it opens, lists and maxima page
+/// by page when a query first uses them. Safe for concurrent readers.
 /// </summary>
 internal sealed unsafe class Postings
 {
-    // What Open always checks; the postings and the forward index are the bulk and have their own decision.
-    private static readonly string[] Tables = ["params", "terms", "termruns", "runwin", "runstart", "fwdstart"];
-
-    private readonly int* _terms;
-    private readonly int* _termRuns;
+    private readonly TermEntry* _terms;
+    private readonly byte* _lists;
+    private readonly byte* _maxima;
+    private readonly long _listByteCount;
+    private readonly long _maximaByteCount;
+    private readonly PageGuard _listGuard;
+    private readonly PageGuard _maximaGuard;
 
     public Postings(SectionFile file)
     {
-        Array.ForEach(Tables, file.Verify);
+        file.Verify("params");
+        file.Verify("terms");
         Parameters = *file.Pointer<SegmentParameters>("params", 1);
         SegmentParameters p = Parameters;
-        if (p.WindowSize != SegmentFormat.WindowSize || p.Precision is not ((int)ImpactPrecision.Byte or (int)ImpactPrecision.Float32))
+        if (p.WindowSize != SegmentFormat.WindowSize || p.LeafSize != SegmentFormat.LeafSize || p.LongestShortList != SegmentFormat.LongestShortList
+            || p.Precision is not ((int)ImpactPrecision.Byte or (int)ImpactPrecision.Float32) || p.Layout is not ((int)PostingLayout.Packed or (int)PostingLayout.Raw))
         {
-            throw file.InvalidElement("params", $"windows of {p.WindowSize} documents at precision {p.Precision} are of another version; build the index again");
+            throw file.InvalidElement("params", $"windows of {p.WindowSize} and leaves of {p.LeafSize} documents, lists called short up to {p.LongestShortList} postings, precision {p.Precision}, layout {p.Layout} are of another version; build the index again");
         }
 
-        _terms = file.Pointer<int>("terms", p.TermCount);
-        _termRuns = file.Pointer<int>("termruns", (long)p.TermCount + 1);
-        RunWindows = file.Pointer<int>("runwin", p.RunCount);
-        RunStarts = file.Pointer<ulong>("runstart", (long)p.RunCount + 1);
+        _terms = file.Pointer<TermEntry>("terms", p.TermCount);
         Ranks = file.Pointer<int>("idrank", p.DocumentCount);
-        Documents = file.Pointer<ushort>("postdoc", p.PostingCount);
-        if (Precision == ImpactPrecision.Byte)
-        {
-            ByteImpacts = file.Pointer<byte>("postval", p.PostingCount);
-        }
-        else
-        {
-            FloatImpacts = file.Pointer<float>("postval", p.PostingCount);
-        }
+        _lists = file.Pointer<byte>("postings", out _listByteCount);
+        _maxima = file.Pointer<byte>("maxima", out _maximaByteCount);
+        _listGuard = file.Guard("postings");
+        _maximaGuard = file.Guard("maxima");
+        WindowCount = SegmentFormat.WindowCount(p.DocumentCount);
+        SpanCount = SegmentFormat.SpanCount(p.DocumentCount);
     }
 
     public SegmentParameters Parameters { get; }
 
     public ImpactPrecision Precision => (ImpactPrecision)Parameters.Precision;
 
+    public PostingLayout Layout => (PostingLayout)Parameters.Layout;
+
     public int DocumentCount => Parameters.DocumentCount;
 
-    /// <summary>The window of each run; ascending within a term.</summary>
-    public int* RunWindows { get; }
+    public int WindowCount { get; }
 
-    /// <summary>First posting of each run; a run ends where the next begins.</summary>
-    public ulong* RunStarts { get; }
+    /// <summary>Spans of 64 leaves.</summary>
+    public int SpanCount { get; }
 
     /// <summary>Rank of each document's external id, ascending by bytes: the larger wins a tie.</summary>
     public int* Ranks { get; }
 
-    public ushort* Documents { get; }
+    public ReadOnlySpan<TermEntry> Terms => new(_terms, Parameters.TermCount);
 
-    /// <summary>Null unless the precision is Byte.</summary>
-    public byte* ByteImpacts { get; }
-
-    /// <summary>Null unless the precision is Float32.</summary>
-    public float* FloatImpacts { get; }
-
-    /// <summary>The runs of a term, empty for a term that no document has.</summary>
-    public (int First, int End) Runs(int term)
+    /// <summary>The row of a term, or −1 for a term that no document has.</summary>
+    public int Find(int term)
     {
-        int at = new ReadOnlySpan<int>(_terms, Parameters.TermCount).BinarySearch(term);
-        return at < 0 ? (0, 0) : (_termRuns[at], _termRuns[at + 1]);
+        int low = 0;
+        for (int high = Parameters.TermCount - 1; low <= high;)
+        {
+            int middle = low + ((high - low) >> 1);
+            int found = _terms[middle].Term;
+            if (found == term)
+            {
+                return middle;
+            }
+
+            (low, high) = found < term ? (middle + 1, high) : (low, middle - 1);
+        }
+
+        return -1;
+    }
+
+    public TermEntry* Entry(int row) => _terms + row;
+
+    /// <summary>The first byte of a list, all of it verified.</summary>
+    public byte* List(int row)
+    {
+        long start = (long)_terms[row].PostingOffset;
+        _listGuard.Check(start, ListEnd(row) - start);
+        return _lists + start;
+    }
+
+    public long ListByteCount(int row) => ListEnd(row) - (long)_terms[row].PostingOffset;
+
+    /// <summary>The block maxima of a long list, all of them verified.</summary>
+    public BlockMaxima Maxima(int row)
+    {
+        long start = (long)_terms[row].MaximaOffset;
+        long end = row + 1 < Parameters.TermCount ? (long)_terms[row + 1].MaximaOffset : _maximaByteCount;
+        _maximaGuard.Check(start, end - start);
+        return new BlockMaxima(_maxima + start, SpanCount);
     }
 
     /// <summary>In how many documents a term occurs.</summary>
-    public int DocumentFrequency(int term)
-    {
-        (int first, int end) = Runs(term);
-        return (int)(RunStarts[end] - RunStarts[first]);
-    }
+    public int DocumentFrequency(int term) => Find(term) is var row and >= 0 ? _terms[row].DocumentFrequency : 0;
+
+    private long ListEnd(int row) => row + 1 < Parameters.TermCount ? (long)_terms[row + 1].PostingOffset : _listByteCount;
 }

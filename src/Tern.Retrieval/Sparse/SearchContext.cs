@@ -1,75 +1,293 @@
-using System.Runtime.InteropServices;
+using System.Numerics;
+using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
-/// <summary>One query term that occurs in the index, and the next of its runs.</summary>
-internal struct TermCursor
+/// <summary>A query term with a long list.</summary>
+internal unsafe struct LongTerm
 {
-    public int Run;
-    public int RunEnd;
+    /// <summary>The row of the term.</summary>
+    public int Row;
 
-    /// <summary>Quantised weight, for Byte impacts.</summary>
-    public int Weight;
+    public byte* List;
 
-    /// <summary>The weight as given, for Float32 impacts.</summary>
-    public float FloatWeight;
+    /// <summary>Quantised.</summary>
+    public uint Weight;
+
+    /// <summary>Where each window begins in the list; the list begins with them.</summary>
+    public readonly uint* WindowOffsets => (uint*)List;
+}
+
+/// <summary>A query term with a short list, decoded into the context's buffers.</summary>
+internal struct ShortTerm
+{
+    public int Row;
+    public uint Weight;
+
+    /// <summary>Where the list begins in the buffers.</summary>
+    public int First;
+
+    /// <summary>The next posting that the exhaustive scan has not added.</summary>
+    public int Next;
+
+    /// <summary>Where the list ends in the buffers.</summary>
+    public int End;
 }
 
 /// <summary>
-/// Everything one search needs while it runs: the query's cursors, the accumulators of one window and the queue. Pooled
-/// by the index, one thread at a time. Accumulators are all zero between searches.
+/// Everything one search needs while it runs: the query's terms, the buffers, the queue and the floor below which nothing
+/// counts. Pooled by the index, one thread at a time.
 /// </summary>
 internal sealed unsafe class SearchContext : IDisposable
 {
-    // A window needs 16,384, but ids are 16 bits on disk: with room for all of them a damaged posting cannot write elsewhere.
-    private const int AccumulatorCount = 1 << 16;
+    private const int BucketCount = 1024;
 
-    private TermCursor[] _cursors = new TermCursor[256];
-    private int[] _quantized = new int[256];
+    private readonly int[] _buckets = new int[BucketCount];
+    private LongTerm[] _longTerms = new LongTerm[64];
+    private ShortTerm[] _shortTerms = new ShortTerm[64];
+    private int[] _quantized = new int[64];
+    private int[] _rows = new int[64];
+    private int[] _places = new int[64];
+    private float[] _found = new float[64];
+    private int _longCount;
+    private int _shortCount;
+    private int _k;
+    private int* _ranks;
+    private DocumentFilter? _filter;
 
-    public SearchContext() => Accumulators = NativeMemory.AlignedAlloc(AccumulatorCount * sizeof(int), 64);
-
-    /// <summary>65,536 of int or float, 64-byte aligned.</summary>
-    public void* Accumulators { get; private set; }
+    public SearchBuffers Buffers { get; } = new();
 
     public TopKQueue Queue { get; } = new();
 
-    public Span<TermCursor> Cursors => _cursors.AsSpan(0, CursorCount);
+    public SearchKernels Kernels { get; private set; } = SearchKernels.Current;
 
-    public int CursorCount { get; private set; }
+    public Span<LongTerm> LongTerms => _longTerms.AsSpan(0, _longCount);
 
-    /// <summary>What one unit of an accumulator is worth; 1 for Float32 impacts.</summary>
+    public Span<ShortTerm> ShortTerms => _shortTerms.AsSpan(0, _shortCount);
+
+    /// <summary>Postings of all the query's lists.</summary>
+    public long PostingCount { get; private set; }
+
+    /// <summary>Of them in short lists.</summary>
+    public int ShortPostingCount { get; private set; }
+
+    /// <summary>What one unit of a sum is worth.</summary>
     public float ScoreScale { get; private set; }
 
-    /// <summary>Resolves and quantises a checked query; terms that no document has are dropped.</summary>
-    public void Prepare(Postings postings, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, int k)
+    /// <summary>What one unit of a quantised query weight is worth.</summary>
+    public float QueryScale { get; private set; }
+
+    /// <summary>Sums below this are of no use; at least 1.</summary>
+    public uint Floor { get; private set; }
+
+    public int K => _k;
+
+    /// <summary>Whether documents are collected that reach a fixed floor, and not the k best.</summary>
+    public bool IsCollecting { get; private set; }
+
+    public int CollectedCount { get; private set; }
+
+    /// <summary>Counters of the last block-max search.</summary>
+    public int CandidateCount { get; set; }
+
+    public int ScoredLeafCount { get; set; }
+
+    /// <summary>The quantised weight of each term as it was given.</summary>
+    public ReadOnlySpan<int> QuantizedWeights(int count) => _quantized.AsSpan(0, count);
+
+    /// <summary>The rows of the query's terms as they were given, −1 for none.</summary>
+    public ReadOnlySpan<int> Rows(int count) => _rows.AsSpan(0, count);
+
+    /// <summary>For float32 scores: for each term as given its place in <see cref="Found"/>, −1 for none.</summary>
+    public Span<int> Places(int count) => _places.AsSpan(0, count);
+
+    /// <summary>For float32 scores: a document's weights.</summary>
+    public Span<float> Found(int count) => _found.AsSpan(0, count);
+
+    /// <summary>Resolves and quantises a checked query and decodes its short lists; terms that no document has are dropped.</summary>
+    public void Prepare(Postings postings, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, int k, DocumentFilter? filter, SearchKernels? kernels)
     {
-        if (_cursors.Length < terms.Length)
+        if (_rows.Length < terms.Length)
         {
-            _cursors = new TermCursor[terms.Length];
-            _quantized = new int[terms.Length];
+            Array.Resize(ref _longTerms, terms.Length);
+            Array.Resize(ref _shortTerms, terms.Length);
+            Array.Resize(ref _quantized, terms.Length);
+            Array.Resize(ref _rows, terms.Length);
+            Array.Resize(ref _places, terms.Length);
+            Array.Resize(ref _found, terms.Length);
         }
 
+        Kernels = kernels ?? SearchKernels.Current;
+        _k = k;
+        _filter = filter;
+        _ranks = postings.Ranks;
         Queue.Reset(k);
-        float queryScale = QueryQuantizer.Quantize(weights, _quantized);
-        ScoreScale = postings.Precision == ImpactPrecision.Byte ? queryScale * postings.Parameters.ImpactScale : 1f;
-        CursorCount = 0;
+        IsCollecting = false;
+        QueryScale = QueryQuantizer.Quantize(weights, _quantized);
+        ScoreScale = QueryScale * postings.Parameters.ImpactScale;
+        Floor = 1;
+        PostingCount = 0;
+        ShortPostingCount = 0;
+        _longCount = 0;
+        _shortCount = 0;
+        int thresholdClass = SegmentFormat.ThresholdClass(k);
+        uint seed = 1;
         for (int i = 0; i < terms.Length; i++)
         {
-            (int first, int end) = weights[i] > 0f ? postings.Runs(terms[i]) : (0, 0);
-            if (first < end)
+            int row = _rows[i] = weights[i] > 0f ? postings.Find(terms[i]) : -1;
+            if (row < 0)
             {
-                _cursors[CursorCount++] = new TermCursor { Run = first, RunEnd = end, Weight = _quantized[i], FloatWeight = weights[i] };
+                continue;
             }
+
+            TermEntry* entry = postings.Entry(row);
+            PostingCount += entry->DocumentFrequency;
+            seed = Math.Max(seed, (uint)_quantized[i] * entry->KthImpact(thresholdClass));
+            if (entry->IsLong)
+            {
+                _longTerms[_longCount++] = new LongTerm { Row = row, List = postings.List(row), Weight = (uint)_quantized[i] };
+            }
+            else
+            {
+                _shortTerms[_shortCount++] = new ShortTerm { Row = row, Weight = (uint)_quantized[i], First = ShortPostingCount, Next = ShortPostingCount, End = ShortPostingCount + entry->DocumentFrequency };
+                ShortPostingCount += entry->DocumentFrequency;
+            }
+        }
+
+        DecodeShortLists(postings);
+        if (filter is null)
+        {
+            // So many documents reach this that the k best do; it says nothing once some may not be returned.
+            Floor = LeastSumScoringAs(seed * ScoreScale, seed);
         }
     }
 
-    /// <summary>After a search that failed half-way: nothing is known about the accumulators.</summary>
-    public void Clear() => NativeMemory.Clear(Accumulators, AccumulatorCount * sizeof(int));
-
-    public void Dispose()
+    /// <summary>For another pass with the same query: forgets what was offered.</summary>
+    public void Restart(uint floor, bool collecting)
     {
-        NativeMemory.AlignedFree(Accumulators);
-        Accumulators = null;
+        foreach (ref ShortTerm term in ShortTerms)
+        {
+            term.Next = term.First;
+        }
+
+        Floor = Math.Max(1, floor);
+        IsCollecting = collecting;
+        CollectedCount = 0;
+    }
+
+    /// <summary>Hits below this score are not wanted.</summary>
+    public void RequireScore(float score)
+    {
+        if (score > 0f)
+        {
+            double sum = Math.Floor(score / (double)ScoreScale);
+            Floor = Math.Max(Floor, sum >= int.MaxValue ? int.MaxValue : LeastSumScoringAs(score, (uint)Math.Max(1, sum)));
+        }
+    }
+
+    /// <summary>A document with its sum, from an algorithm.</summary>
+    public void Offer(uint document, uint sum)
+    {
+        if (sum < Floor || (_filter is not null && !_filter.Contains((int)document)))
+        {
+            return;
+        }
+
+        if (IsCollecting)
+        {
+            Buffers.Collected.Pointer[CollectedCount++] = document;
+        }
+        else if (Queue.Push((int)sum * ScoreScale, _ranks[document]))
+        {
+            TakeThreshold();
+        }
+    }
+
+    /// <summary>Lets the floor rise as soon as the queue holds a few more than k.</summary>
+    public void Tighten()
+    {
+        if (!IsCollecting && Queue.Tighten())
+        {
+            TakeThreshold();
+        }
+    }
+
+    /// <summary>
+    /// Many sums at once, none offered yet: where k of them reach a value, lower ones need not be offered. A histogram costs
+    /// less than selecting among them again and again.
+    /// </summary>
+    public void RaiseFloor(ReadOnlySpan<uint> sums)
+    {
+        if (IsCollecting || _filter is not null || sums.Length < 256 || sums.Length <= 2 * _k)
+        {
+            return;
+        }
+
+        uint most = 0;
+        foreach (uint sum in sums)
+        {
+            most = Math.Max(most, sum);
+        }
+
+        int shift = Math.Max(0, 32 - BitOperations.LeadingZeroCount((most - Floor) / BucketCount));
+        Array.Clear(_buckets);
+        foreach (uint sum in sums)
+        {
+            _buckets[(int)((sum - Floor) >> shift)]++;
+        }
+
+        int bucket = BucketCount - 1;
+        for (int above = _buckets[bucket]; above < _k; above += _buckets[bucket])
+        {
+            bucket--;
+        }
+
+        uint reached = Floor + ((uint)bucket << shift);
+        Floor = Math.Max(Floor, LeastSumScoringAs((int)reached * ScoreScale, reached));
+    }
+
+    /// <summary>After a search that failed half-way: nothing is known about the buffers.</summary>
+    public void Clear() => Buffers.Clear();
+
+    public void Dispose() => Buffers.Dispose();
+
+    private void DecodeShortLists(Postings postings)
+    {
+        uint* ids = Buffers.ShortIds.Ensure(ShortPostingCount + SegmentFormat.GroupSize);
+        uint* products = Buffers.ShortProducts.Ensure(ShortPostingCount + SegmentFormat.GroupSize);
+        foreach (ref readonly ShortTerm term in ShortTerms)
+        {
+            byte* widths = postings.List(term.Row);
+            int count = term.End - term.First;
+            byte* payload = widths + GapCodec.GroupCount(count);
+            Kernels.DecodeGaps(widths, payload, count, uint.MaxValue, ids + term.First);
+            Kernels.Multiply(payload + GapCodec.PayloadByteCount(widths, count), count, term.Weight, products + term.First);
+        }
+    }
+
+    private void TakeThreshold()
+    {
+        float threshold = Queue.ThresholdScore;
+        Floor = Math.Max(Floor, LeastSumScoringAs(threshold, (uint)Math.Clamp((double)threshold / ScoreScale, 1, int.MaxValue)));
+    }
+
+    /// <summary>
+    /// The least sum whose score reaches a score, searched from a guess. Rounding can give neighbouring sums one score, and
+    /// of these any may win by its id.
+    /// </summary>
+    private uint LeastSumScoringAs(float score, uint guess)
+    {
+        int sum = (int)Math.Min(guess, int.MaxValue);
+        while (sum > 1 && (sum - 1) * ScoreScale >= score)
+        {
+            sum--;
+        }
+
+        while (sum < int.MaxValue && sum * ScoreScale < score)
+        {
+            sum++;
+        }
+
+        return (uint)Math.Max(1, sum);
     }
 }

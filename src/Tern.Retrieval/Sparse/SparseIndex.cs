@@ -20,8 +20,7 @@ public sealed unsafe class SparseIndex : IDisposable
     private readonly Postings _postings;
     private readonly Lock _poolLock = new();
     private readonly Stack<SearchContext> _pool = new();
-    private readonly ulong* _forwardStarts;
-    private readonly int* _forwardTerms;
+    private readonly ForwardIndex? _forward;
     private bool _disposed;
 
     private SparseIndex(IndexManifest manifest, SectionFile file)
@@ -36,8 +35,7 @@ public sealed unsafe class SparseIndex : IDisposable
         }
 
         _ids = new ExternalIds(file, p.DocumentCount);
-        _forwardStarts = file.Pointer<ulong>("fwdstart", (long)p.DocumentCount + 1);
-        _forwardTerms = file.Pointer<int>("fwdterm", p.PostingCount);
+        _forward = p.HasForward != 0 ? new ForwardIndex(file, _postings) : null;
         Words = file.Has("wrdstart") ? new WordTable(file, p.VocabularySize) : null;
     }
 
@@ -48,6 +46,15 @@ public sealed unsafe class SparseIndex : IDisposable
     public long PostingCount => _manifest.ValueCount;
 
     public ImpactPrecision Precision => _postings.Precision;
+
+    /// <summary>How the ids of long lists are stored.</summary>
+    public PostingLayout Layout => _postings.Layout;
+
+    /// <summary>What scores are made of unless a search asks for something else.</summary>
+    public ScoringMode Scoring => Precision == ImpactPrecision.Float32 ? ScoringMode.Float32 : ScoringMode.Impacts;
+
+    /// <summary>Whether documents' vectors are stored, for <see cref="Vector"/> and <see cref="Explain"/>.</summary>
+    public bool HasForward => _forward is not null;
 
     /// <summary>Of the model whose vectors these are; empty when the builder gave none.</summary>
     public string Fingerprint => _manifest.Fingerprint;
@@ -61,7 +68,7 @@ public sealed unsafe class SparseIndex : IDisposable
 
     /// <summary>
     /// Opens an index. With <paramref name="verify"/> every checksum is compared, a fraction of a second per gigabyte;
-    /// without, only the header and the tables, for a large index that <see cref="Verify"/> has seen. Damage is an
+    /// without, only the header and the tables now, and lists and vectors when a search first uses them. Damage is an
     /// <see cref="InvalidDataException"/> naming file, section and offset.
     /// </summary>
     public static SparseIndex Open(string directory, bool verify = true)
@@ -92,10 +99,11 @@ public sealed unsafe class SparseIndex : IDisposable
     /// are. Terms need no order and unknown ones count nothing; weights must be finite and not negative. At most 8192
     /// terms. After a thread's first search it allocates nothing.
     /// </summary>
-    public int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits, SearchAlgorithm? algorithm = null)
+    public int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits, in SparseSearchOptions options = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckQuery(terms, weights);
+        ScoringMode scoring = CheckOptions(options);
         if (hits.IsEmpty)
         {
             return 0;
@@ -104,8 +112,18 @@ public sealed unsafe class SparseIndex : IDisposable
         SearchContext context = Rent();
         try
         {
-            context.Prepare(_postings, terms, weights, Math.Min(hits.Length, DocumentCount));
-            (algorithm ?? SearchAlgorithms.Default).Search(_postings, context);
+            SearchAlgorithm algorithm = options.Algorithm ?? SearchAlgorithms.Default;
+            context.Prepare(_postings, terms, weights, Math.Min(hits.Length, DocumentCount), options.Filter, options.Kernels);
+            if (scoring == ScoringMode.Float32)
+            {
+                Float32Search.Search(_postings, _forward!, context, _ids.Order, terms, weights, algorithm, options.MinScore);
+            }
+            else
+            {
+                context.RequireScore(options.MinScore);
+                algorithm.Search(_postings, context);
+            }
+
             return context.Queue.Drain(_ids.Order, hits);
         }
         catch
@@ -120,20 +138,20 @@ public sealed unsafe class SparseIndex : IDisposable
     }
 
     /// <summary>The best <paramref name="k"/> documents.</summary>
-    public Hit[] Search(SparseVector query, int k)
+    public Hit[] Search(SparseVector query, int k, in SparseSearchOptions options = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(k);
         var hits = new Hit[Math.Min(k, DocumentCount)];
-        int count = Search(query.TermSpan, query.WeightSpan, hits);
+        int count = Search(query.TermSpan, query.WeightSpan, hits, options);
         return count == hits.Length ? hits : hits[..count];
     }
 
     /// <summary>Many queries over several threads, one query a thread at a time; results in the order of the queries.</summary>
-    public Hit[][] SearchBatch(IReadOnlyList<SparseVector> queries, int k, int threadCount = 0)
+    public Hit[][] SearchBatch(IReadOnlyList<SparseVector> queries, int k, int threadCount = 0, SparseSearchOptions options = default)
     {
         var results = new Hit[queries.Count][];
-        var options = new ParallelOptions { MaxDegreeOfParallelism = threadCount > 0 ? threadCount : Environment.ProcessorCount };
-        Parallel.For(0, queries.Count, options, i => results[i] = Search(queries[i], k));
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = threadCount > 0 ? threadCount : Environment.ProcessorCount };
+        Parallel.For(0, queries.Count, parallel, i => results[i] = Search(queries[i], k, options));
         return results;
     }
 
@@ -145,41 +163,32 @@ public sealed unsafe class SparseIndex : IDisposable
     /// <summary>In how many documents a term occurs.</summary>
     public int DocumentFrequency(int term) => _postings.DocumentFrequency(term);
 
-    /// <summary>A document's vector as stored: quantised impacts times the scale, or the float32 weights.</summary>
-    public SparseVector Vector(int docId)
-    {
-        (long start, int count) = ForwardRange(docId);
-        var weights = new float[count];
-        for (int i = 0; i < count; i++)
-        {
-            weights[i] = StoredWeight(start + i);
-        }
+    /// <summary>A document's vector as stored: quantised impacts times the scale, or the float32 weights. Needs <see cref="HasForward"/>.</summary>
+    public SparseVector Vector(int docId) => Forward(docId).Vector(docId);
 
-        return SparseVector.Trusted(new ReadOnlySpan<uint>(_forwardTerms + start, count), weights);
-    }
-
-    /// <summary>Why a document scores what it scores: the same arithmetic as the search, term by term.</summary>
+    /// <summary>
+    /// Why a document scores what it scores: the same arithmetic as a search in the index's own <see cref="Scoring"/>, term
+    /// by term. Needs <see cref="HasForward"/>.
+    /// </summary>
     public Explanation Explain(int docId, SparseVector query)
     {
         CheckQuery(query.TermSpan, query.WeightSpan);
-        (long start, int count) = ForwardRange(docId);
+        SparseVector document = Forward(docId).Vector(docId);
         var quantized = new int[query.Count];
-        float queryScale = QueryQuantizer.Quantize(query.WeightSpan, quantized);
-        float scale = queryScale * _postings.Parameters.ImpactScale;
-        bool isByte = Precision == ImpactPrecision.Byte;
-        byte* impacts = isByte ? _file.Pointer<byte>("fwdval", PostingCount) : null;
-        var terms = new ReadOnlySpan<int>(_forwardTerms + start, count);
+        float impactScale = _postings.Parameters.ImpactScale;
+        float scale = QueryQuantizer.Quantize(query.WeightSpan, quantized) * impactScale;
+        bool isFloat = Scoring == ScoringMode.Float32;
         var parts = new List<TermContribution>();
         int sum = 0;
         float floatSum = 0f;
         for (int i = 0; i < query.Count; i++)
         {
-            int at = terms.BinarySearch(query.TermSpan[i]);
+            int at = document.TermSpan.BinarySearch(query.TermSpan[i]);
             if (at >= 0)
             {
-                float weight = StoredWeight(start + at);
-                int product = isByte ? quantized[i] * impacts[start + at] : 0;
-                float part = isByte ? product * scale : query.WeightSpan[i] * weight;
+                float weight = document.WeightSpan[at];
+                int product = isFloat ? 0 : quantized[i] * (int)MathF.Round(weight / impactScale);
+                float part = isFloat ? query.WeightSpan[i] * weight : product * scale;
                 sum += product;
                 floatSum += part;
                 parts.Add(new TermContribution(query.TermSpan[i], query.WeightSpan[i], weight, part));
@@ -187,7 +196,7 @@ public sealed unsafe class SparseIndex : IDisposable
         }
 
         parts.Sort((a, b) => a.Contribution != b.Contribution ? b.Contribution.CompareTo(a.Contribution) : a.Term.CompareTo(b.Term));
-        return new Explanation(isByte ? sum * scale : floatSum, parts);
+        return new Explanation(isFloat ? floatSum : sum * scale, parts);
     }
 
     public void Dispose()
@@ -225,7 +234,25 @@ public sealed unsafe class SparseIndex : IDisposable
         }
     }
 
-    private (long Start, int Count) ForwardRange(int docId)
+    private ScoringMode CheckOptions(in SparseSearchOptions options)
+    {
+        if (options.Filter is { } filter && filter.DocumentCount != DocumentCount)
+        {
+            throw new ArgumentException($"the filter is for an index of {filter.DocumentCount} documents; this one has {DocumentCount}", nameof(options));
+        }
+
+        if (!(options.MinScore >= 0f))
+        {
+            throw new ArgumentException($"the least score must not be negative: {options.MinScore}", nameof(options));
+        }
+
+        ScoringMode scoring = options.Scoring ?? Scoring;
+        return scoring == ScoringMode.Impacts || Precision == ImpactPrecision.Float32
+            ? scoring
+            : throw new ArgumentException("float32 scores need float32 weights, and this index keeps 8 bits; build it with precision float32", nameof(options));
+    }
+
+    private ForwardIndex Forward(int docId)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if ((uint)docId >= (uint)DocumentCount)
@@ -233,12 +260,8 @@ public sealed unsafe class SparseIndex : IDisposable
             throw new ArgumentOutOfRangeException(nameof(docId), $"document {docId} of an index with {DocumentCount} documents");
         }
 
-        return ((long)_forwardStarts[docId], (int)(_forwardStarts[docId + 1] - _forwardStarts[docId]));
+        return _forward ?? throw new InvalidOperationException("this index was built without documents' vectors (a forward index); build it with them");
     }
-
-    private float StoredWeight(long position) => Precision == ImpactPrecision.Byte
-        ? _file.Pointer<byte>("fwdval", PostingCount)[position] * _postings.Parameters.ImpactScale
-        : _file.Pointer<float>("fwdval", PostingCount)[position];
 
     private SearchContext Rent()
     {
@@ -250,9 +273,7 @@ public sealed unsafe class SparseIndex : IDisposable
             }
         }
 
-        var created = new SearchContext();
-        created.Clear();
-        return created;
+        return new SearchContext();
     }
 
     private void Return(SearchContext context)

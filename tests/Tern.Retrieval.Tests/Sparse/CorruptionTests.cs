@@ -7,7 +7,7 @@ namespace Tern.Retrieval.Tests.Sparse;
 public class CorruptionTests
 {
     private static readonly string[] Sections =
-        ["params", "idstart", "idbytes", "idrank", "idorder", "terms", "termruns", "runwin", "runstart", "postdoc", "postval", "fwdstart", "fwdterm", "fwdval", "wrdbytes", "wrdstart", "pages"];
+        ["params", "idstart", "idbytes", "idrank", "idorder", "postings", "maxima", "terms", "forward", "fwdbase", "fwdoff", "fwdrow", "wrdbytes", "wrdstart", "pages"];
 
     public static TheoryData<string> AllSections() => [.. Sections];
 
@@ -59,12 +59,40 @@ public class CorruptionTests
     {
         using var directory = new TemporaryDirectory();
         string path = Build(directory);
-        Flip(path, Place(path, "runstart").Offset);
+        Flip(path, Place(path, "terms").Offset);
         Assert.Throws<InvalidDataException>(() => SparseIndex.Open(directory.Path, verify: false).Dispose());
-        Flip(path, Place(path, "runstart").Offset);
-        Flip(path, Place(path, "postval").Offset);
+        Flip(path, Place(path, "terms").Offset);
+        Flip(path, Place(path, "postings").Offset);
         using var index = SparseIndex.Open(directory.Path, verify: false);
         Assert.Throws<InvalidDataException>(index.Verify);
+    }
+
+    [Fact]
+    public void WithoutVerifyingWhatASearchReadsIsCheckedWhenItIsRead()
+    {
+        using var directory = new TemporaryDirectory();
+        string path = Build(directory);
+        foreach ((string section, Action<SparseIndex> use) in (IEnumerable<(string, Action<SparseIndex>)>)
+            [
+                ("postings", index => index.Search([0], [1f], new Hit[1], new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName("exhaustive") })),
+                ("maxima", index => index.Search([0], [1f], new Hit[1], new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName("block-max") })),
+                ("forward", index => index.Vector(0)),
+                ("fwdoff", index => index.Vector(0)),
+            ])
+        {
+            (long offset, long length) = Place(path, section);
+            Flip(path, offset + (length / 2));
+            using (var index = SparseIndex.Open(directory.Path, verify: false))
+            {
+                var error = Assert.Throws<InvalidDataException>(() => use(index));
+                Assert.StartsWith($"{path}: section '{section}' at offset {offset}: ", error.Message, StringComparison.Ordinal);
+                Assert.Throws<InvalidDataException>(() => use(index));
+            }
+
+            Flip(path, offset + (length / 2));
+            using var whole = SparseIndex.Open(directory.Path, verify: false);
+            use(whole);
+        }
     }
 
     [Fact]
@@ -72,7 +100,7 @@ public class CorruptionTests
     {
         using var directory = new TemporaryDirectory();
         string path = Build(directory);
-        (long lastOffset, long lastLength) = Place(path, "wrdstart");
+        (long lastOffset, long lastLength) = Place(path, "pages");
         foreach (long at in Enumerable.Range(0, SectionFile.HeaderByteCount).Select(i => (long)i).Append(lastOffset + lastLength).Append(new FileInfo(path).Length - 1))
         {
             Flip(path, at);
@@ -141,9 +169,10 @@ public class CorruptionTests
     {
         var random = new Random(1);
         var builder = new SparseIndexBuilder(directory.Path, new SparseIndexOptions { VocabularySize = 30, Fingerprint = "model" });
-        foreach (string id in RandomVectors.Ids(random, 50))
+        // Enough documents for a long list, which has block maxima.
+        for (int i = 0; i < 2100; i++)
         {
-            builder.Add(id, RandomVectors.Vector(random, 30, 12));
+            builder.Add($"d{i}", i < 50 ? RandomVectors.Vector(random, 30, 12) : new SparseVector([0], [1f + (i % 7)]));
         }
 
         builder.SetWords([.. Enumerable.Range(0, 30).Select(i => $"w{i:00}")]);

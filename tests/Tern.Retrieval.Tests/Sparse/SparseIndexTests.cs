@@ -1,4 +1,5 @@
 using CsCheck;
+using Tern.Retrieval.Kernels;
 using Tern.TestKit;
 using Xunit;
 
@@ -18,25 +19,51 @@ public class SparseIndexTests
         return data;
     }
 
+    public static TheoryData<ImpactPrecision, PostingLayout> Kinds()
+    {
+        var data = new TheoryData<ImpactPrecision, PostingLayout>();
+        foreach (ImpactPrecision precision in Enum.GetValues<ImpactPrecision>())
+        {
+            foreach (PostingLayout layout in Enum.GetValues<PostingLayout>())
+            {
+                data.Add(precision, layout);
+            }
+        }
+
+        return data;
+    }
+
     [Theory]
-    [MemberData(nameof(Members))]
-    public void ReturnsWhatANaiveScorerReturns(string algorithm, ImpactPrecision precision) =>
+    [MemberData(nameof(Kinds))]
+    public void ReturnsWhatANaiveScorerReturns(ImpactPrecision precision, PostingLayout layout) =>
         Gen.Select(Gen.Int[1, 400], Gen.Int[1, 60], Gen.Int[0, 3], Gen.Int).Sample(
             (count, vocabularySize, distinctWeights, seed) =>
             {
                 var random = new Random(seed);
-                Check(random, algorithm, precision, count, vocabularySize, distinctWeights, queryCount: 6);
+                (string Id, SparseVector Vector)[] documents = [.. RandomVectors.Ids(random, count).Select(id => (id, RandomVectors.Vector(random, vocabularySize, 12, distinctWeights)))];
+                Check(precision, layout, vocabularySize, documents, [.. Enumerable.Range(0, 4).Select(_ => RandomVectors.Vector(random, vocabularySize + 3, 12, distinctWeights))], [1, 10, count, count + 5]);
             },
-            iter: 40);
+            iter: 25);
 
     [Theory]
-    [MemberData(nameof(Members))]
-    public void ReturnsWhatANaiveScorerReturnsAcrossWindows(string algorithm, ImpactPrecision precision)
+    [MemberData(nameof(Kinds))]
+    public void ReturnsWhatANaiveScorerReturnsFromListsOfEveryKind(ImpactPrecision precision, PostingLayout layout)
     {
-        // One below, at and above the window edge, and three windows of which some terms skip the middle one.
-        foreach (int count in (int[])[16383, 16384, 16385, 32800])
+        // Terms from every document's to a few documents', spread evenly or crowded at one end: bitmaps, several blocks, one
+        // block, short lists, windows that a list skips. One below, at and above the window's edge, and three windows.
+        foreach ((int count, int distinctWeights) in ((int, int)[])[(16383, 2), (16384, 0), (16385, 1), (40001, 3)])
         {
-            Check(new Random(count), algorithm, precision, count, 4000, distinctWeights: 2, queryCount: 1);
+            var random = new Random(count);
+            string[] ids = RandomVectors.Ids(random, count);
+            (string Id, SparseVector Vector)[] documents = [.. ids.Select((id, i) => (id, RandomVectors.Graded(random, (double)i / count, distinctWeights)))];
+            int size = RandomVectors.GradedVocabularySize;
+            SparseVector[] queries =
+            [
+                .. Enumerable.Range(0, 6).Select(_ => RandomVectors.Vector(random, size, 12, distinctWeights)),
+                .. Enumerable.Range(0, size).Where(term => term % 4 == 0).Select(term => new SparseVector([term], [1f])),
+                new SparseVector([.. Enumerable.Range(0, size)], [.. Enumerable.Range(0, size).Select(_ => 1f)]),
+            ];
+            Check(precision, layout, size, documents, queries, [1, 10, 100, 1000]);
         }
     }
 
@@ -54,10 +81,10 @@ public class SparseIndexTests
         builder.Complete();
         using var index = SparseIndex.Open(directory.Path);
         var hits = new Hit[5];
-        int found = index.Search([2], [1f], hits, SearchAlgorithms.ByName(algorithm));
+        int found = index.Search([2], [1f], hits, new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName(algorithm) });
         Assert.Equal([39999], hits.Take(found).Select(hit => hit.DocId));
         // All others tie, so the largest ids follow.
-        found = index.Search([2, 0], [1f, 1f], hits, SearchAlgorithms.ByName(algorithm));
+        found = index.Search([2, 0], [1f, 1f], hits, new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName(algorithm) });
         Assert.Equal([39999, 39998, 39997, 39996, 39995], hits.Take(found).Select(hit => hit.DocId));
     }
 
@@ -66,8 +93,8 @@ public class SparseIndexTests
     public void HandlesTheEdgesOfAQuery(string algorithm, ImpactPrecision precision)
     {
         using var directory = new TemporaryDirectory();
-        using var index = Build(directory, precision, 10, ("only", new SparseVector([3], [2f])), ("empty", SparseVector.Empty));
-        SearchAlgorithm member = SearchAlgorithms.ByName(algorithm);
+        using var index = Build(directory, precision, 10, [("only", new SparseVector([3], [2f])), ("empty", SparseVector.Empty)]);
+        var member = new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName(algorithm) };
         var hits = new Hit[100];
         Assert.Equal(0, index.Search([], [], hits, member));
         Assert.Equal(0, index.Search([7, 900, -4], [1f, 1f, 1f], hits, member));
@@ -109,12 +136,12 @@ public class SparseIndexTests
     {
         using var directory = new TemporaryDirectory();
         var vector = new SparseVector([0, 1, 2], [255f, 100.4f, 0.001f]);
-        using (SparseIndex index = Build(directory, ImpactPrecision.Byte, 3, ("a", vector)))
+        using (SparseIndex index = Build(directory, ImpactPrecision.Byte, 3, [("a", vector)]))
         {
             Assert.Equal([255f, 100f, 1f], index.Vector(0).Weights.ToArray());
         }
 
-        using var exact = Build(directory, ImpactPrecision.Float32, 3, ("a", vector));
+        using var exact = Build(directory, ImpactPrecision.Float32, 3, [("a", vector)]);
         Assert.Equal(vector.Weights.ToArray(), exact.Vector(0).Weights.ToArray());
     }
 
@@ -167,71 +194,138 @@ public class SparseIndexTests
         }
     }
 
-    [Fact]
-    public void AllocatesNothingPerQueryOnceWarm()
+    [Theory]
+    [MemberData(nameof(Members))]
+    public void AllocatesNothingPerQueryOnceWarm(string algorithm, ImpactPrecision precision)
     {
         using var directory = new TemporaryDirectory();
         var random = new Random(3);
-        string[] ids = RandomVectors.Ids(random, 2000);
-        using var index = Build(directory, ImpactPrecision.Byte, 100, [.. ids.Select(id => (id, RandomVectors.Vector(random, 100, 30)))]);
-        SparseVector query = RandomVectors.Vector(random, 100, 30);
+        using var index = Build(directory, precision, RandomVectors.GradedVocabularySize, [.. RandomVectors.Ids(random, 5000).Select(id => (id, RandomVectors.Graded(random, 0.5, 0)))]);
+        SparseVector query = RandomVectors.Vector(random, RandomVectors.GradedVocabularySize, 30);
         int[] terms = query.Terms.ToArray();
         float[] weights = query.Weights.ToArray();
         var hits = new Hit[10];
-        index.Search(terms, weights, hits);
-        Assert.Equal(0, Allocations.Fewest(() => index.Search(terms, weights, hits)));
+        var options = new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName(algorithm) };
+        index.Search(terms, weights, hits, options);
+        Assert.Equal(0, Allocations.Fewest(() => index.Search(terms, weights, hits, options)));
     }
 
-    private static void Check(Random random, string algorithm, ImpactPrecision precision, int count, int vocabularySize, int distinctWeights, int queryCount)
+    [Theory]
+    [MemberData(nameof(Members))]
+    public void ReturnsOnlyWhatTheFilterHoldsAndTheScoreReaches(string algorithm, ImpactPrecision precision)
     {
         using var directory = new TemporaryDirectory();
-        (string Id, SparseVector Vector)[] documents = [.. RandomVectors.Ids(random, count).Select(id => (id, RandomVectors.Vector(random, vocabularySize, 12, distinctWeights)))];
-        using SparseIndex index = Build(directory, precision, vocabularySize, documents);
-        float largest = documents.SelectMany(d => d.Vector.Weights.ToArray()).DefaultIfEmpty(1f).Max();
-        for (int q = 0; q < queryCount; q++)
+        var random = new Random(4);
+        (string Id, SparseVector Vector)[] documents = [.. RandomVectors.Ids(random, 6000).Select((id, i) => (id, RandomVectors.Graded(random, i / 6000.0, 3)))];
+        using SparseIndex index = Build(directory, precision, RandomVectors.GradedVocabularySize, documents);
+        var options = new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName(algorithm) };
+        for (int round = 0; round < 10; round++)
         {
-            SparseVector query = RandomVectors.Vector(random, vocabularySize + 3, 12, distinctWeights);
-            foreach (int k in (int[])[1, 10, count, count + 5])
+            SparseVector query = RandomVectors.Vector(random, RandomVectors.GradedVocabularySize, 12, 3);
+            Hit[] all = index.Search(query, documents.Length, options);
+            var filter = new DocumentFilter(documents.Length);
+            for (int i = 0; i < documents.Length; i++)
             {
-                var hits = new Hit[k];
-                int found = index.Search(query.Terms.Span, query.Weights.Span, hits, SearchAlgorithms.ByName(algorithm));
-                List<(string Id, float Score)> actual = [.. hits.Take(found).Select(hit => (index.ExternalId(hit.DocId), hit.Score))];
-                if (precision == ImpactPrecision.Byte)
+                if (random.Next(1 + (3 * round)) == 0)
                 {
-                    Assert.Equal(NaiveSearch.TopK(documents.Select(d => (d.Id, Naive: query.Count == 0 ? default : NaiveSearch.QuantizedDot(query, d.Vector, largest))).Where(d => d.Naive.Sum > 0).Select(d => (d.Id, d.Naive.Score)), k), actual);
+                    filter.Add(i);
                 }
-                else if (distinctWeights > 0)
+            }
+
+            float least = all.Length == 0 ? 1f : all[all.Length / 3].Score;
+            foreach (int k in (int[])[1, 10, 500])
+            {
+                Assert.Equal(all.Where(hit => filter.Contains(hit.DocId)).Take(k), index.Search(query, k, options with { Filter = filter }));
+                Assert.Equal(all.Where(hit => hit.Score >= least).Take(k), index.Search(query, k, options with { MinScore = least }));
+                Assert.Equal(all.Where(hit => hit.Score >= least && filter.Contains(hit.DocId)).Take(k), index.Search(query, k, options with { MinScore = least, Filter = filter }));
+            }
+        }
+
+        Assert.Throws<ArgumentException>(() => index.Search([0], [1f], new Hit[1], options with { Filter = new DocumentFilter(5) }));
+        Assert.Throws<ArgumentException>(() => index.Search([0], [1f], new Hit[1], options with { MinScore = float.NaN }));
+    }
+
+    [Fact]
+    public void GivesTheSameHitsInAnyOrderOfTheDocuments()
+    {
+        using var directory = new TemporaryDirectory();
+        var random = new Random(6);
+        (string Id, SparseVector Vector)[] documents = [.. RandomVectors.Ids(random, 3000).Select((id, i) => (id, RandomVectors.Graded(random, i / 3000.0, 2)))];
+        int[] order = [.. Enumerable.Range(0, documents.Length)];
+        random.Shuffle(order);
+        using SparseIndex plain = Build(directory, ImpactPrecision.Byte, RandomVectors.GradedVocabularySize, documents);
+        using var other = new TemporaryDirectory();
+        var builder = new SparseIndexBuilder(other.Path, new SparseIndexOptions { VocabularySize = RandomVectors.GradedVocabularySize });
+        foreach ((string id, SparseVector vector) in documents)
+        {
+            builder.Add(id, vector);
+        }
+
+        Assert.Throws<ArgumentException>(() => builder.Reorder([0, 1]));
+        Assert.Throws<ArgumentException>(() => builder.Reorder([.. order.Skip(1), order[1]]));
+        builder.Reorder(order);
+        builder.Complete();
+        using SparseIndex reordered = SparseIndex.Open(other.Path);
+        Assert.Equal(documents[order[7]].Id, reordered.ExternalId(7));
+        Assert.True(reordered.TryFind(documents[order[7]].Id, out int docId));
+        Assert.Equal(7, docId);
+        Assert.Equal(plain.Vector(order[7]).Weights.ToArray(), reordered.Vector(7).Weights.ToArray());
+        for (int round = 0; round < 10; round++)
+        {
+            SparseVector query = RandomVectors.Vector(random, RandomVectors.GradedVocabularySize, 12, 2);
+            Assert.Equal(Named(plain, plain.Search(query, 50)), Named(reordered, reordered.Search(query, 50)));
+        }
+    }
+
+    [Fact]
+    public void WorksWithoutAForwardIndexAndSaysWhatNeedsOne()
+    {
+        using var directory = new TemporaryDirectory();
+        var builder = new SparseIndexBuilder(directory.Path, new SparseIndexOptions { VocabularySize = 3, Forward = false });
+        builder.Add("a", new SparseVector([1], [1f]));
+        builder.Complete();
+        using var index = SparseIndex.Open(directory.Path);
+        Assert.False(index.HasForward);
+        Assert.Equal("a", index.ExternalId(index.Search(new SparseVector([1], [1f]), 5)[0].DocId));
+        Assert.Throws<InvalidOperationException>(() => index.Vector(0));
+        Assert.Throws<InvalidOperationException>(() => index.Explain(0, SparseVector.Empty));
+        Assert.Throws<ArgumentException>(() => index.Search([1], [1f], new Hit[1], new SparseSearchOptions { Scoring = ScoringMode.Float32 }));
+    }
+
+    private static List<(string Id, float Score)> Named(SparseIndex index, IEnumerable<Hit> hits) => [.. hits.Select(hit => (index.ExternalId(hit.DocId), hit.Score))];
+
+    /// <summary>Full lists of ids and scores, equal for every algorithm, kind of kernels and k; a float32 index in both modes.</summary>
+    private static void Check(ImpactPrecision precision, PostingLayout layout, int vocabularySize, (string Id, SparseVector Vector)[] documents, SparseVector[] queries, int[] ks)
+    {
+        using var directory = new TemporaryDirectory();
+        using SparseIndex index = Build(directory, precision, vocabularySize, documents, layout);
+        Assert.Equal(layout, index.Layout);
+        float largest = documents.SelectMany(d => d.Vector.Weights.ToArray()).DefaultIfEmpty(1f).Max();
+        foreach (SparseVector query in queries)
+        {
+            foreach (ScoringMode scoring in precision == ImpactPrecision.Float32 ? Enum.GetValues<ScoringMode>() : [ScoringMode.Impacts])
+            {
+                List<(string, float)> expected = query.Count == 0 ? [] : scoring == ScoringMode.Impacts
+                    ? NaiveSearch.TopK(documents.Select(d => (d.Id, Naive: NaiveSearch.QuantizedDot(query, d.Vector, largest))).Where(d => d.Naive.Sum > 0).Select(d => (d.Id, d.Naive.Score)), int.MaxValue)
+                    : NaiveSearch.TopK(documents.Select(d => (d.Id, Score: NaiveSearch.FloatDot(query, d.Vector))).Where(d => d.Score > 0), int.MaxValue);
+                foreach (SearchKernels kernels in SearchKernels.Available)
                 {
-                    // Small whole numbers: float32 sums are exact, so even ties must agree.
-                    Assert.Equal(NaiveSearch.TopK(documents.Select(d => (d.Id, Score: (float)NaiveSearch.Dot(query, d.Vector))).Where(d => d.Score > 0), k), actual);
-                }
-                else
-                {
-                    CheckClose(documents, query, k, actual);
+                    foreach (SearchAlgorithm algorithm in SearchAlgorithms.All)
+                    {
+                        foreach (int k in ks)
+                        {
+                            Hit[] hits = index.Search(query, k, new SparseSearchOptions { Algorithm = algorithm, Scoring = scoring, Kernels = kernels });
+                            Assert.True(expected.Take(k).SequenceEqual(Named(index, hits)), $"{algorithm}, {kernels}, {scoring}, k {k}, {query.Count} terms:\n{string.Join(' ', expected.Take(k).Take(20))}\n{string.Join(' ', Named(index, hits).Take(20))}");
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// <summary>Without exact arithmetic: as many hits, each score right to rounding, in order, and nothing better left out.</summary>
-    private static void CheckClose((string Id, SparseVector Vector)[] documents, SparseVector query, int k, List<(string Id, float Score)> actual)
+    private static SparseIndex Build(TemporaryDirectory directory, ImpactPrecision precision, int vocabularySize, (string Id, SparseVector Vector)[] documents, PostingLayout layout = PostingLayout.Packed)
     {
-        var exact = documents.ToDictionary(d => d.Id, d => NaiveSearch.Dot(query, d.Vector));
-        double[] best = [.. exact.Values.Where(score => score > 0).OrderDescending().Take(k)];
-        Assert.Equal(best.Length, actual.Count);
-        for (int i = 0; i < best.Length; i++)
-        {
-            double limit = 2e-6 * best[i];
-            Assert.True(Math.Abs(actual[i].Score - exact[actual[i].Id]) <= limit, $"score of {actual[i].Id}: {actual[i].Score}, exactly {exact[actual[i].Id]}");
-            Assert.True(Math.Abs(actual[i].Score - best[i]) <= limit, $"place {i}: {actual[i].Score}, exactly {best[i]}");
-        }
-
-        Assert.Equal(NaiveSearch.TopK(actual, k), actual);
-    }
-
-    private static SparseIndex Build(TemporaryDirectory directory, ImpactPrecision precision, int vocabularySize, params (string Id, SparseVector Vector)[] documents)
-    {
-        var builder = new SparseIndexBuilder(directory.Path, new SparseIndexOptions { VocabularySize = vocabularySize, Precision = precision });
+        var builder = new SparseIndexBuilder(directory.Path, new SparseIndexOptions { VocabularySize = vocabularySize, Precision = precision, Layout = layout });
         foreach ((string id, SparseVector vector) in documents)
         {
             builder.Add(id, vector);

@@ -3,9 +3,9 @@ using Tern.Retrieval.Files;
 namespace Tern.Retrieval;
 
 /// <summary>
-/// Builds a sparse index in a directory. Documents are numbered in the order of <see cref="Add"/>. Postings are buffered
-/// in memory, about 8 bytes each while adding and 11 to 16 while completing. Nothing is visible to readers until
-/// <see cref="Complete"/>; an existing index there is replaced by then. Not thread-safe.
+/// Builds a sparse index in a directory. Documents are numbered in the order of <see cref="Add"/>, or in that of
+/// <see cref="Reorder"/>. Postings are buffered in memory, about 8 bytes each while adding and 13 while completing. Nothing
+/// is visible to readers until <see cref="Complete"/>; an existing index there is replaced by then. Not thread-safe.
 /// </summary>
 public sealed class SparseIndexBuilder
 {
@@ -14,6 +14,7 @@ public sealed class SparseIndexBuilder
     private readonly ExternalIdsBuilder _ids = new();
     private readonly ForwardBuffer _forward = new();
     private string[]? _words;
+    private int[]? _order;
     private bool _completed;
 
     public SparseIndexBuilder(string directory, SparseIndexOptions options)
@@ -42,6 +43,31 @@ public sealed class SparseIndexBuilder
         _forward.Add(terms, vector.WeightSpan);
     }
 
+    /// <summary>The documents' vectors, for what chooses an order.</summary>
+    internal ForwardBuffer Vectors => _forward;
+
+    /// <summary>
+    /// Renumbers the documents once all are added: <paramref name="order"/> holds, for each place in the index, the number of
+    /// the document in the order of adding; a permutation of all of them. Similar documents side by side make an index
+    /// smaller and searching it faster; hits stay the same but for <see cref="Hit.DocId"/>.
+    /// </summary>
+    public void Reorder(ReadOnlySpan<int> order)
+    {
+        ObjectDisposedException.ThrowIf(_completed, this);
+        var seen = new bool[_ids.Count];
+        foreach (int document in order)
+        {
+            if ((uint)document >= (uint)seen.Length || seen[document])
+            {
+                throw new ArgumentException($"the order names document {document} {((uint)document < (uint)seen.Length ? "twice" : $"of {seen.Length}")}; it must name each document once", nameof(order));
+            }
+
+            seen[document] = true;
+        }
+
+        _order = order.Length == seen.Length ? order.ToArray() : throw new ArgumentException($"the order has {order.Length} documents, the index {seen.Length}", nameof(order));
+    }
+
     /// <summary>Names of the terms by id, in ascending byte order; stored for indexes whose terms are words.</summary>
     internal void SetWords(string[] words) => _words = words;
 
@@ -49,35 +75,42 @@ public sealed class SparseIndexBuilder
     {
         ObjectDisposedException.ThrowIf(_completed, this);
         var quantizer = ImpactQuantizer.ForLargest(_forward.LargestWeight);
-        var layout = new PostingLayout(_forward, _options.VocabularySize);
+        bool hasForward = _options.Forward || _options.Precision == ImpactPrecision.Float32;
         string path = Path.Combine(_directory, SegmentFormat.FileName);
         using (var writer = new SectionFileWriter(path, SegmentFormat.Magic))
         {
+            _ids.Write(writer, _order);
+            var segment = new SegmentWriter(writer, _ids.Count, _options.Layout);
+            var lists = new InvertedLists(_forward, _options.VocabularySize, quantizer, _order);
+            for (int term = 0; term < _options.VocabularySize; term++)
+            {
+                if (lists.DocumentFrequency(term) > 0)
+                {
+                    segment.Add(term, lists.Documents(term), lists.Impacts(term));
+                }
+            }
+
+            segment.Complete();
             writer.Write<SegmentParameters>("params",
             [
                 new SegmentParameters
                 {
                     DocumentCount = _ids.Count,
                     VocabularySize = _options.VocabularySize,
-                    TermCount = layout.Terms.Length,
-                    RunCount = layout.RunWindows.Length,
-                    PostingCount = _forward.Count,
+                    TermCount = segment.Terms.Count,
                     WindowSize = SegmentFormat.WindowSize,
+                    PostingCount = _forward.Count,
+                    LeafSize = SegmentFormat.LeafSize,
+                    LongestShortList = SegmentFormat.LongestShortList,
                     Precision = (int)_options.Precision,
-                    ImpactScale = _options.Precision == ImpactPrecision.Byte ? quantizer.Scale : 1f,
+                    Layout = (int)_options.Layout,
+                    HasForward = hasForward ? 1 : 0,
+                    ImpactScale = quantizer.Scale,
                 },
             ]);
-            _ids.Write(writer);
-            layout.WriteTables(writer);
-            if (_options.Precision == ImpactPrecision.Byte)
+            if (hasForward)
             {
-                layout.WritePostings<byte>(writer, quantizer.Quantize);
-                _forward.Write<byte>(writer, quantizer.Quantize);
-            }
-            else
-            {
-                layout.WritePostings<float>(writer, static weight => weight);
-                _forward.Write<float>(writer, static weight => weight);
+                ForwardIndexWriter.Write(writer, _forward, segment.Terms, _options.VocabularySize, _options.Precision, quantizer, _order);
             }
 
             if (_words is not null)

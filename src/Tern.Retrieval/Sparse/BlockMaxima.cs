@@ -1,0 +1,46 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Tern.Retrieval;
+
+/// <summary>Which of 32 spans of 1024 documents hold a posting, and what lies before them.</summary>
+[StructLayout(LayoutKind.Sequential, Pack = 4, Size = 12)]
+internal struct MaximaWord
+{
+    public uint Presence;
+    public uint SpansBefore;
+    public uint MaximaBefore;
+}
+
+/// <summary>A view of the block maxima of one long list.</summary>
+internal readonly unsafe struct BlockMaxima
+{
+    public BlockMaxima(byte* start, int spanCount)
+    {
+        WordCount = (spanCount + 31) >> 5;
+        Words = (MaximaWord*)start;
+        Leaves = (ulong*)(start + (((WordCount * sizeof(MaximaWord)) + 7) & ~7));
+        MaximaWord* last = Words + WordCount - 1;
+        Maxima = (byte*)(Leaves + last->SpansBefore + BitOperations.PopCount(last->Presence));
+    }
+
+    public int WordCount { get; }
+
+    public MaximaWord* Words { get; }
+
+    /// <summary>The leaves of each present span.</summary>
+    public ulong* Leaves { get; }
+
+    /// <summary>One byte for each present leaf, at most 127.</summary>
+    public byte* Maxima { get; }
+
+    /// <summary>The leaves that are present in a span.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ulong LeavesOf(uint span)
+    {
+        MaximaWord* word = Words + (span >> 5);
+        uint bit = 1u << (int)(span & 31);
+        return (word->Presence & bit) == 0 ? 0 : Leaves[word->SpansBefore + (uint)BitOperations.PopCount(word->Presence & (bit - 1))];
+    }
+}

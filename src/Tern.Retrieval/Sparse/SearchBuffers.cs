@@ -1,0 +1,87 @@
+using System.Runtime.InteropServices;
+
+namespace Tern.Retrieval;
+
+/// <summary>The native memory of one search. Sums, leaf sums and heads are zero between searches.</summary>
+internal sealed unsafe class SearchBuffers : IDisposable
+{
+    private readonly NativeBuffer<uint> _sums = new();
+    private readonly NativeBuffer<uint> _scratch = new();
+    private readonly NativeBuffer<uint> _found = new();
+
+    public SearchBuffers()
+    {
+        Sums = _sums.Ensure(SegmentFormat.WindowSize);
+        Ids = _scratch.Ensure((3 * SegmentFormat.WindowSize) + 64);
+        Products = Ids + SegmentFormat.WindowSize + 16;
+        LeafSums = Products + SegmentFormat.WindowSize + 16;
+        NativeMemory.Clear(LeafSums, SegmentFormat.LeafSize * sizeof(uint));
+        FoundIds = _found.Ensure(2 * (SegmentFormat.WindowSize + 64));
+        FoundSums = FoundIds + SegmentFormat.WindowSize + 64;
+    }
+
+    /// <summary>One sum for each document of a window.</summary>
+    public uint* Sums { get; }
+
+    /// <summary>Decoded ids of a window.</summary>
+    public uint* Ids { get; }
+
+    /// <summary>Products of a window's postings.</summary>
+    public uint* Products { get; }
+
+    /// <summary>The sums of a leaf's 16 documents.</summary>
+    public uint* LeafSums { get; }
+
+    /// <summary>Places and sums that a sweep over a window found.</summary>
+    public uint* FoundIds { get; }
+
+    public uint* FoundSums { get; }
+
+    /// <summary>Documents of the query's short lists, list after list, and their products; next posting of the same leaf, plus one.</summary>
+    public NativeBuffer<uint> ShortIds { get; } = new();
+
+    public NativeBuffer<uint> ShortProducts { get; } = new();
+
+    public NativeBuffer<uint> ShortNext { get; } = new();
+
+    /// <summary>For each leaf the first of its short postings, plus one.</summary>
+    public NativeBuffer<uint> Heads { get; } = new();
+
+    /// <summary>A byte for each leaf.</summary>
+    public NativeBuffer<byte> Bounds { get; } = new();
+
+    public NativeBuffer<byte> BoundTable { get; } = new();
+
+    public NativeBuffer<uint> Candidates { get; } = new();
+
+    public NativeBuffer<uint> OrderedCandidates { get; } = new();
+
+    /// <summary>Places in lists of the leaves that are scored next.</summary>
+    public NativeBuffer<byte> Parts { get; } = new();
+
+    /// <summary>Documents that a search with a fixed floor found.</summary>
+    public NativeBuffer<uint> Collected { get; } = new();
+
+    /// <summary>Decoded terms of one document, as ranks.</summary>
+    public NativeBuffer<uint> ForwardRanks { get; } = new();
+
+    /// <summary>For each rank of a term its place in the query plus one, 0 between searches.</summary>
+    public NativeBuffer<int> PlaceOfRank { get; } = new();
+
+    /// <summary>After a search that failed half-way.</summary>
+    public void Clear()
+    {
+        NativeMemory.Clear(Sums, SegmentFormat.WindowSize * sizeof(uint));
+        NativeMemory.Clear(LeafSums, SegmentFormat.LeafSize * sizeof(uint));
+        Heads.Dispose();
+        PlaceOfRank.Dispose();
+    }
+
+    public void Dispose()
+    {
+        foreach (IDisposable buffer in (IDisposable[])[_sums, _scratch, _found, ShortIds, ShortProducts, ShortNext, Heads, Bounds, BoundTable, Candidates, OrderedCandidates, Parts, Collected, ForwardRanks, PlaceOfRank])
+        {
+            buffer.Dispose();
+        }
+    }
+}
