@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Tern.Cli.Benches;
 using Tern.Training;
 
 namespace Tern.Cli;
@@ -22,6 +23,7 @@ internal static class CommandLine
         ExportCommand.Create,
         ImportCommand.Create,
         ModelCommand.Create,
+        BenchCommand.Create,
     ];
 
     /// <summary>All verbs with their options, as the program and the tests of its documentation see them.</summary>

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Tern.Retrieval.Kernels;
@@ -7,12 +9,10 @@ namespace Tern.Retrieval;
 /// <summary>
 /// Bounds every leaf of 16 documents by the sum of its terms' block maxima, in bytes relative to the floor, and scores
 /// leaves by descending bound until a bound is below the floor. A leaf whose bound equals it may hold a tie, so it is
-/// scored. Short lists have no maxima: their postings are added to the bounds themselves and chained by leaf.
+/// scored. Short lists have no maxima: theirs are found on the way, and their postings are chained by leaf.
 /// </summary>
 internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
 {
-    // Bounds saturate at seven times the first floor (bench search, hard500k): higher leaves are scored first in any order.
-    private const double SaturationFactor = 7;
     private const double LargestBound = 254;
 
     public BlockMaxSearch()
@@ -22,21 +22,56 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
 
     internal override void Search(Postings postings, SearchContext context)
     {
-        SearchBuffers buffers = context.Buffers;
-        long leafCount = 64L * postings.SpanCount;
-        byte* bounds = buffers.Bounds.Ensure(leafCount);
-        NativeMemory.Clear(bounds, (nuint)leafCount);
+        byte* bounds = ClearBounds(postings, context);
         double unitsPerScore = UnitsPerScore(postings, context);
-        AddLongBounds(postings, context, unitsPerScore, 32, bounds);
-        AddShortBounds(postings, context, unitsPerScore, bounds);
-        int count = OrderCandidates(postings, context, unitsPerScore, leafCount);
+        AddLongBounds(postings, context, unitsPerScore, isSample: false, bounds);
+        AddShortBounds(context, unitsPerScore, bounds);
+        int count = OrderCandidates(postings, context, unitsPerScore);
         context.CandidateCount = count;
-        new LeafScorer(postings, context, unitsPerScore).Score(buffers.OrderedCandidates.Pointer, count, bounds);
+        new LeafScorer(postings, context, unitsPerScore).Score(count);
         ClearHeads(context);
     }
 
+    /// <summary>
+    /// Scores the most promising leaves of a <see cref="SpanSample"/>, so that the floor rises to what k documents are known to
+    /// reach, and forgets the documents. Returns how many leaves of the sample can still reach it; −1, before scoring, if more
+    /// than <paramref name="mostCandidates"/> can reach the floor as it was. Short lists are left out: sums are too low, which
+    /// a floor may be, and reading them costs too much for a guess.
+    /// </summary>
+    internal static int Sample(Postings postings, SearchContext context, int mostScored, double mostCandidates)
+    {
+        byte* bounds = ClearBounds(postings, context);
+        double unitsPerScore = UnitsPerScore(postings, context);
+        AddLongBounds(postings, context, unitsPerScore, isSample: true, bounds);
+        int count = OrderCandidates(postings, context, unitsPerScore);
+        if (count > mostCandidates)
+        {
+            return -1;
+        }
+
+        new LeafScorer(postings, context, unitsPerScore).Score(Math.Min(count, mostScored));
+        context.ForgetOffers();
+        byte cut = Cut(context.Floor, unitsPerScore);
+        uint* ordered = context.Buffers.OrderedCandidates.Pointer;
+        while (count > 0 && bounds[ordered[count - 1]] < cut)
+        {
+            count--;
+        }
+
+        return count;
+    }
+
+    private static byte* ClearBounds(Postings postings, SearchContext context)
+    {
+        long leafCount = 64L * postings.SpanCount;
+        byte* bounds = context.Buffers.Bounds.Ensure(leafCount);
+        NativeMemory.Clear(bounds, (nuint)leafCount);
+        context.Buffers.Heads.Ensure(leafCount);
+        return bounds;
+    }
+
     /// <summary>What one unit of a sum is in a bound.</summary>
-    internal static double UnitsPerScore(Postings postings, SearchContext context)
+    private static double UnitsPerScore(Postings postings, SearchContext context)
     {
         double most = 0;
         foreach (ref readonly LongTerm term in context.LongTerms)
@@ -46,44 +81,51 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
 
         foreach (ref readonly ShortTerm term in context.ShortTerms)
         {
-            // A leaf's postings of a short list are summed, not maximised.
-            TermEntry* entry = postings.Entry(term.Row);
-            most += (double)term.Weight * entry->LargestImpact * Math.Min(SegmentFormat.LeafSize, entry->DocumentFrequency);
+            most += (double)term.Weight * postings.Entry(term.Row)->LargestImpact;
         }
 
-        return LargestBound / (context.Floor > 1 ? Math.Min(most, SaturationFactor * context.Floor) : most);
+        return LargestBound / (context.Floor > 1 ? Math.Min(most, context.SaturationFactor * context.Floor) : most);
     }
 
-    /// <summary>Adds the maxima of all long lists; of the first spans of every 32 only, if fewer are asked for.</summary>
-    internal static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, int spansOfWord, byte* bounds)
+    /// <summary>Adds the maxima of all long lists.</summary>
+    private static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, bool isSample, byte* bounds)
     {
         byte* table = context.Buffers.BoundTable.Ensure(BoundMap.TableSize);
         foreach (ref readonly LongTerm term in context.LongTerms)
         {
-            context.Kernels.AddBounds(postings.Maxima(term.Row), BoundMap.For(term.Weight, unitsPerScore, table), spansOfWord, bounds);
+            context.Kernels.AddBounds(postings.Maxima(term.Row), BoundMap.For(term.Weight, unitsPerScore, table), isSample, bounds);
         }
     }
 
     /// <summary>The least bound of a leaf that can hold a sum of at least the floor.</summary>
-    internal static byte Cut(uint floor, double unitsPerScore) => (byte)Math.Clamp(Math.Ceiling((floor * unitsPerScore) - 1e-6), 1, 255);
+    private static byte Cut(uint floor, double unitsPerScore) => (byte)Math.Clamp(Math.Ceiling((floor * unitsPerScore) - 1e-6), 1, 255);
 
-    private static void AddShortBounds(Postings postings, SearchContext context, double unitsPerScore, byte* bounds)
+    private static void AddShortBounds(SearchContext context, double unitsPerScore, byte* bounds)
     {
         SearchBuffers buffers = context.Buffers;
-        uint* heads = buffers.Heads.Ensure(64L * postings.SpanCount);
+        uint* heads = buffers.Heads.Pointer;
         uint* next = buffers.ShortNext.Ensure(context.ShortPostingCount);
         uint* ids = buffers.ShortIds.Pointer;
         uint* products = buffers.ShortProducts.Pointer;
         // A fixed-point factor, rounded up: bounds may be too high, never too low.
         ulong factor = (ulong)Math.Ceiling(unitsPerScore * (1 << 24));
-        int count = context.ShortPostingCount;
-        for (int i = 0; i < count; i++)
+        foreach (ref readonly ShortTerm term in context.ShortTerms)
         {
-            uint leaf = ids[i] >> SegmentFormat.LeafShift;
-            ulong bound = bounds[leaf] + (((products[i] * factor) + (1 << 24) - 1) >> 24);
-            bounds[leaf] = (byte)Math.Min(255, bound);
-            next[i] = heads[leaf];
-            heads[leaf] = (uint)i + 1;
+            for (int i = term.First; i < term.End;)
+            {
+                uint leaf = ids[i] >> SegmentFormat.LeafShift;
+                uint most = 0;
+                uint head = heads[leaf];
+                do
+                {
+                    most = Math.Max(most, products[i]);
+                    next[i] = head;
+                    head = (uint)++i;
+                }
+                while (i < term.End && ids[i] >> SegmentFormat.LeafShift == leaf);
+                heads[leaf] = head;
+                bounds[leaf] = (byte)Math.Min(255, bounds[leaf] + (((most * factor) + (1 << 24) - 1) >> 24));
+            }
         }
     }
 
@@ -99,9 +141,10 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
     }
 
     /// <summary>Sorts the leaves that can reach the floor by descending bound; returns how many there are.</summary>
-    private static int OrderCandidates(Postings postings, SearchContext context, double unitsPerScore, long leafCount)
+    private static int OrderCandidates(Postings postings, SearchContext context, double unitsPerScore)
     {
         SearchBuffers buffers = context.Buffers;
+        long leafCount = 64L * postings.SpanCount;
         byte* bounds = buffers.Bounds.Pointer;
         uint* candidates = buffers.Candidates.Ensure(leafCount);
         uint* ordered = buffers.OrderedCandidates.Ensure(leafCount);
@@ -126,28 +169,20 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         return count;
     }
 
-    /// <summary>One long list that has postings in a leaf: its window and, once found, the block.</summary>
-    private struct Part
-    {
-        public byte* Start;
-        public byte* End;
-        public uint Weight;
-        public int Block;
-    }
-
     /// <summary>Scores leaves one after the other, asking for the memory of the next ones ahead.</summary>
     private readonly ref struct LeafScorer
     {
         // Leaves between being looked up, located and scored: memory arrives meanwhile. A power of two.
         private const int RingSize = 8;
-        private const int Ahead = 4;
+        private const int Ahead = 5;
         private const int Closer = 2;
 
         private readonly SearchContext _context;
         private readonly SearchBuffers _buffers;
         private readonly Postings _postings;
         private readonly double _unitsPerScore;
-        private readonly Part* _parts;
+        private readonly LeafPart* _waiting; // [RingSize, terms]
+        private readonly LeafPart* _located; // [RingSize, 2 · terms]
         private readonly BlockMaxima* _maxima;
         private readonly int _termCount;
 
@@ -158,18 +193,22 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             _postings = postings;
             _unitsPerScore = unitsPerScore;
             _termCount = context.LongTerms.Length;
-            long partBytes = (long)RingSize * _termCount * sizeof(Part);
-            _parts = (Part*)_buffers.Parts.Ensure(partBytes + ((long)_termCount * sizeof(BlockMaxima)));
-            _maxima = (BlockMaxima*)((byte*)_parts + partBytes);
+            _waiting = _buffers.Parts.Ensure(3L * RingSize * (_termCount + 1));
+            _located = _waiting + (RingSize * (_termCount + 1));
+            _maxima = _buffers.Maxima.Ensure(_termCount);
             for (int i = 0; i < _termCount; i++)
             {
                 _maxima[i] = postings.Maxima(context.LongTerms[i].Row);
             }
         }
 
-        public void Score(uint* leaves, int count, byte* bounds)
+        /// <summary>Scores the first so many of the ordered candidates, as far as their bounds reach the floor.</summary>
+        public void Score(int count)
         {
-            int* partCounts = stackalloc int[RingSize];
+            uint* leaves = _buffers.OrderedCandidates.Pointer;
+            byte* bounds = _buffers.Bounds.Pointer;
+            int* waitingCounts = stackalloc int[RingSize];
+            int* locatedCounts = stackalloc int[RingSize];
             uint floor = _context.Floor;
             byte cut = Cut(floor, _unitsPerScore);
             int scored = 0;
@@ -178,13 +217,14 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
                 if (i + Ahead < count)
                 {
                     int slot = (i + Ahead) & (RingSize - 1);
-                    partCounts[slot] = FindParts(leaves[i + Ahead], _parts + (slot * _termCount));
+                    waitingCounts[slot] = FindParts(leaves[i + Ahead], Waiting(slot));
                 }
 
                 if (i + Closer >= 0 && i + Closer < count)
                 {
                     int slot = (i + Closer) & (RingSize - 1);
-                    Locate(leaves[i + Closer], _parts + (slot * _termCount), partCounts[slot]);
+                    locatedCounts[slot] = LeafPart.Locate(Waiting(slot), waitingCounts[slot], FirstId(leaves[i + Closer]), Located(slot));
+                    Prefetch(Located(slot), locatedCounts[slot]);
                 }
 
                 if (i < 0)
@@ -198,8 +238,7 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
                 }
 
                 scored++;
-                ScoreLeaf(leaves[i], _parts + ((i & (RingSize - 1)) * _termCount), partCounts[i & (RingSize - 1)]);
-                _context.Tighten();
+                ScoreLeaf(leaves[i], Located(i & (RingSize - 1)), locatedCounts[i & (RingSize - 1)]);
                 if (_context.Floor != floor)
                 {
                     floor = _context.Floor;
@@ -210,74 +249,70 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             _context.ScoredLeafCount = scored;
         }
 
-        private int FindParts(uint leaf, Part* parts)
+        private static uint FirstId(uint leaf) => (leaf << SegmentFormat.LeafShift) & (SegmentFormat.WindowSize - 1);
+
+        private LeafPart* Waiting(int slot) => _waiting + (slot * _termCount);
+
+        private LeafPart* Located(int slot) => _located + (2 * slot * _termCount);
+
+        private int FindParts(uint leaf, LeafPart* parts)
         {
-            uint span = leaf >> 6;
-            int bit = (int)(leaf & 63);
             uint window = leaf >> SegmentFormat.LeafOfWindowShift;
-            Span<LongTerm> terms = _context.LongTerms;
+            uint wordOffset = (FirstId(leaf) >> 6) * sizeof(ulong);
+            ref LongTerm terms = ref MemoryMarshal.GetReference(_context.LongTerms);
             int found = 0;
             for (int i = 0; i < _termCount; i++)
             {
-                if (((_maxima[i].LeavesOf(span) >> bit) & 1) != 0)
-                {
-                    ref readonly LongTerm term = ref terms[i];
-                    uint* offsets = term.WindowOffsets + window;
-                    parts[found++] = new Part { Start = term.List + offsets[0], End = term.List + offsets[1], Weight = term.Weight };
-                    Prefetch(term.List + offsets[0]);
-                }
+                parts[found].Count = i;
+                found += (int)_maxima[i].Has(leaf);
+            }
+
+            for (int i = 0; i < found; i++)
+            {
+                ref readonly LongTerm term = ref Unsafe.Add(ref terms, parts[i].Count);
+                uint* offsets = term.WindowOffsets + window;
+                byte* start = term.List + offsets[0];
+                parts[i].Ids = start;
+                parts[i].Impacts = term.List + offsets[1];
+                parts[i].Weight = term.Weight;
+                Prefetch(start);
+                // Where a list is dense enough to have bitmaps, the leaf's word; else the rest of the skips.
+                Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
             }
 
             return found;
         }
 
-        private static void Locate(uint leaf, Part* parts, int count)
+        private void ScoreLeaf(uint leaf, LeafPart* parts, int count)
         {
-            uint firstId = (leaf << SegmentFormat.LeafShift) & (SegmentFormat.WindowSize - 1);
-            for (int i = 0; i < count; i++)
-            {
-                var window = new WindowReader(parts[i].Start, parts[i].End);
-                if (window.IsBitmap)
-                {
-                    Prefetch(window.Words + (firstId >> 6));
-                    Prefetch(window.Impacts + window.Ranks[firstId >> SegmentFormat.SpanShift]);
-                }
-                else
-                {
-                    int block = parts[i].Block = window.FindBlock(firstId);
-                    byte* ids = window.Block(block);
-                    Prefetch(ids);
-                    Prefetch(ids + 64);
-                    Prefetch(window.Impacts + (block * SegmentFormat.BlockSize));
-                    Prefetch(window.Impacts + (block * SegmentFormat.BlockSize) + 64);
-                }
-            }
-        }
-
-        private void ScoreLeaf(uint leaf, Part* parts, int count)
-        {
-            uint firstId = (leaf << SegmentFormat.LeafShift) & (SegmentFormat.WindowSize - 1);
-            SearchKernels kernels = _context.Kernels;
-            for (int i = 0; i < count; i++)
-            {
-                kernels.AddLeaf(new WindowReader(parts[i].Start, parts[i].End), _postings.Layout, parts[i].Block, firstId, parts[i].Weight, _buffers);
-            }
-
+            _context.Kernels.AddLeaf(parts, count, _postings.Layout, FirstId(leaf), _buffers);
             uint* sums = _buffers.LeafSums;
             for (uint next = _buffers.Heads.Pointer[leaf]; next != 0; next = _buffers.ShortNext.Pointer[next - 1])
             {
                 sums[_buffers.ShortIds.Pointer[next - 1] & (SegmentFormat.LeafSize - 1)] += _buffers.ShortProducts.Pointer[next - 1];
             }
 
-            uint first = leaf << SegmentFormat.LeafShift;
-            for (uint i = 0; i < SegmentFormat.LeafSize; i++)
+            uint bits = _context.Kernels.LeafAtLeast(_context.Floor, _buffers);
+            if (bits != 0)
             {
-                if (sums[i] >= _context.Floor)
+                for (; bits != 0; bits &= bits - 1)
                 {
-                    _context.Offer(first + i, sums[i]);
+                    uint at = (uint)BitOperations.TrailingZeroCount(bits);
+                    _context.Offer((leaf << SegmentFormat.LeafShift) + at, sums[at]);
                 }
 
-                sums[i] = 0;
+                _context.Tighten();
+            }
+
+            new Span<uint>(sums, SegmentFormat.LeafSize).Clear();
+        }
+
+        private static void Prefetch(LeafPart* parts, int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                Prefetch(parts[i].Ids);
+                Prefetch(parts[i].Impacts);
             }
         }
 

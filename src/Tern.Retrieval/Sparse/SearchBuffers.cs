@@ -7,15 +7,15 @@ internal sealed unsafe class SearchBuffers : IDisposable
 {
     private readonly NativeBuffer<uint> _sums = new();
     private readonly NativeBuffer<uint> _scratch = new();
+    private readonly NativeBuffer<uint> _leafSums = new();
     private readonly NativeBuffer<uint> _found = new();
 
     public SearchBuffers()
     {
         Sums = _sums.Ensure(SegmentFormat.WindowSize);
-        Ids = _scratch.Ensure((3 * SegmentFormat.WindowSize) + 64);
-        Products = Ids + SegmentFormat.WindowSize + 16;
-        LeafSums = Products + SegmentFormat.WindowSize + 16;
-        NativeMemory.Clear(LeafSums, SegmentFormat.LeafSize * sizeof(uint));
+        Ids = _scratch.Ensure(2 * (SegmentFormat.WindowSize + 64));
+        Products = Ids + SegmentFormat.WindowSize + 64;
+        LeafSums = _leafSums.Ensure(64);
         FoundIds = _found.Ensure(2 * (SegmentFormat.WindowSize + 64));
         FoundSums = FoundIds + SegmentFormat.WindowSize + 64;
     }
@@ -29,7 +29,7 @@ internal sealed unsafe class SearchBuffers : IDisposable
     /// <summary>Products of a window's postings.</summary>
     public uint* Products { get; }
 
-    /// <summary>The sums of a leaf's 16 documents.</summary>
+    /// <summary>The sums of a leaf's 16 documents, and 48 zeros.</summary>
     public uint* LeafSums { get; }
 
     /// <summary>Places and sums that a sweep over a window found.</summary>
@@ -56,8 +56,10 @@ internal sealed unsafe class SearchBuffers : IDisposable
 
     public NativeBuffer<uint> OrderedCandidates { get; } = new();
 
-    /// <summary>Places in lists of the leaves that are scored next.</summary>
-    public NativeBuffer<byte> Parts { get; } = new();
+    /// <summary>The parts of the leaves that are scored next, waiting and located.</summary>
+    public NativeBuffer<LeafPart> Parts { get; } = new();
+
+    public NativeBuffer<BlockMaxima> Maxima { get; } = new();
 
     /// <summary>Documents that a search with a fixed floor found.</summary>
     public NativeBuffer<uint> Collected { get; } = new();
@@ -79,7 +81,7 @@ internal sealed unsafe class SearchBuffers : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable buffer in (IDisposable[])[_sums, _scratch, _found, ShortIds, ShortProducts, ShortNext, Heads, Bounds, BoundTable, Candidates, OrderedCandidates, Parts, Collected, ForwardRanks, PlaceOfRank])
+        foreach (IDisposable buffer in (IDisposable[])[_sums, _scratch, _leafSums, _found, ShortIds, ShortProducts, ShortNext, Heads, Bounds, BoundTable, Candidates, OrderedCandidates, Parts, Maxima, Collected, ForwardRanks, PlaceOfRank])
         {
             buffer.Dispose();
         }

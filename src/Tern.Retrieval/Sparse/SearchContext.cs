@@ -9,10 +9,15 @@ internal unsafe struct LongTerm
     /// <summary>The row of the term.</summary>
     public int Row;
 
+    public int DocumentFrequency;
+
     public byte* List;
 
     /// <summary>Quantised.</summary>
     public uint Weight;
+
+    /// <summary>Whether so many documents hold the term that some window may be a bitmap.</summary>
+    public bool MayHaveBitmaps;
 
     /// <summary>Where each window begins in the list; the list begins with them.</summary>
     public readonly uint* WindowOffsets => (uint*)List;
@@ -87,6 +92,15 @@ internal sealed unsafe class SearchContext : IDisposable
 
     public int CollectedCount { get; private set; }
 
+    /// <summary>Whether some documents may not be returned.</summary>
+    public bool IsFiltered => _filter is not null;
+
+    /// <summary>
+    /// Bounds of leaves saturate at so many times the floor: several times a floor that one term's weight gave, hardly above
+    /// one that documents' scores gave.
+    /// </summary>
+    public double SaturationFactor { get; private set; }
+
     /// <summary>Counters of the last block-max search.</summary>
     public int CandidateCount { get; set; }
 
@@ -123,6 +137,7 @@ internal sealed unsafe class SearchContext : IDisposable
         _ranks = postings.Ranks;
         Queue.Reset(k);
         IsCollecting = false;
+        SaturationFactor = 7;
         QueryScale = QueryQuantizer.Quantize(weights, _quantized);
         ScoreScale = QueryScale * postings.Parameters.ImpactScale;
         Floor = 1;
@@ -145,7 +160,7 @@ internal sealed unsafe class SearchContext : IDisposable
             seed = Math.Max(seed, (uint)_quantized[i] * entry->KthImpact(thresholdClass));
             if (entry->IsLong)
             {
-                _longTerms[_longCount++] = new LongTerm { Row = row, List = postings.List(row), Weight = (uint)_quantized[i] };
+                _longTerms[_longCount++] = new LongTerm { Row = row, DocumentFrequency = entry->DocumentFrequency, List = postings.List(row), Weight = (uint)_quantized[i], MayHaveBitmaps = (long)entry->DocumentFrequency * SegmentFormat.WindowSize >= (long)SegmentFormat.BitmapPostingCount * postings.DocumentCount };
             }
             else
             {
@@ -154,6 +169,8 @@ internal sealed unsafe class SearchContext : IDisposable
             }
         }
 
+        // Denser lists first: what their windows are like is then easier to guess for a processor.
+        LongTerms.Sort(static (a, b) => b.DocumentFrequency.CompareTo(a.DocumentFrequency));
         DecodeShortLists(postings);
         if (filter is null)
         {
@@ -173,6 +190,17 @@ internal sealed unsafe class SearchContext : IDisposable
         Floor = Math.Max(1, floor);
         IsCollecting = collecting;
         CollectedCount = 0;
+    }
+
+    /// <summary>Forgets the documents that were offered but not the floor that k of them gave; algorithms offer them again.</summary>
+    public void ForgetOffers()
+    {
+        if (Queue.HasThreshold)
+        {
+            SaturationFactor = 2;
+        }
+
+        Queue.Reset(_k);
     }
 
     /// <summary>Hits below this score are not wanted.</summary>

@@ -21,8 +21,8 @@ internal static class SegmentFormat
     /// </summary>
     public const int LongestShortList = 2048;
 
-    /// <summary>Postings of a window of a long list that are found together.</summary>
-    public const int BlockSize = 128;
+    /// <summary>Postings of a window of a long list that are found together, at 4 bytes a block: two groups, one vector of 16-bit ids.</summary>
+    public const int BlockSize = 32;
 
     /// <summary>Gaps that share a bit width.</summary>
     public const int GroupSize = 16;
@@ -49,8 +49,6 @@ internal static class SegmentFormat
 
     /// <summary>The value of a maximum that stands for an impact of 255; maxima have 7 bits, rounded up.</summary>
     public const int LargestMaximum = 127;
-
-    public const int ByteLayoutVersion = 2;
 
     /// <summary>Which of the three counts whose k-th weights are kept serves k: 0, 1, 2, or 3 for none.</summary>
     public static int ThresholdClass(int k) => k <= 10 ? 0 : k <= 100 ? 1 : k <= 1000 ? 2 : 3;

@@ -62,6 +62,12 @@ public sealed unsafe class SparseIndex : IDisposable
     /// <summary>Size on disk without the manifest.</summary>
     public long ByteCount => _file.ByteCount;
 
+    /// <summary>Of it what search reads: the term table, the postings and their block maxima.</summary>
+    public long SearchByteCount => _file.Place("terms").Length + _file.Place("postings").Length + _file.Place("maxima").Length;
+
+    /// <summary>The vector kernels that searches use on this machine.</summary>
+    public static string KernelName => Kernels.SearchKernels.Current.Name;
+
     internal WordTable? Words { get; }
 
     internal Postings Postings => _postings;

@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Tern.Retrieval;
 
@@ -32,7 +34,7 @@ internal readonly unsafe struct WindowReader
     /// <summary>Of a bitmap.</summary>
     public ushort* Ranks => (ushort*)(_start + sizeof(ushort) + (SegmentFormat.WindowWordCount * sizeof(ulong)));
 
-    public int BlockCount => (Count + SegmentFormat.BlockSize - 1) / SegmentFormat.BlockSize;
+    public int BlockCount => (int)((uint)(Count + SegmentFormat.BlockSize - 1) / SegmentFormat.BlockSize);
 
     public int BlockLength(int block) => Math.Min(SegmentFormat.BlockSize, Count - (block * SegmentFormat.BlockSize));
 
@@ -45,11 +47,16 @@ internal readonly unsafe struct WindowReader
     /// <summary>The first block whose last id is not below <paramref name="id"/>, or the last block.</summary>
     public int FindBlock(uint id)
     {
+        // The last ids of all blocks but the last ascend, so those below the id are counted.
+        int skipCount = BlockCount - 1;
+        uint* skips = (uint*)(_start + sizeof(ushort));
+        Vector256<uint> limit = Vector256.Create(id);
+        Vector256<uint> low = Vector256.Create(0xFFFFu);
         int block = 0;
-        int last = BlockCount - 1;
-        while (block < last && Skip(block + 1)[0] < id)
+        for (int i = 0; i < skipCount; i += 8)
         {
-            block++;
+            uint below = Vector256.LessThan(Vector256.Load(skips + i) & low, limit).ExtractMostSignificantBits();
+            block += BitOperations.PopCount(below & ((1u << Math.Min(8, skipCount - i)) - 1));
         }
 
         return block;

@@ -14,6 +14,7 @@ internal readonly unsafe struct Avx2Lanes : ISearchLanes
 
     public static int VectorByteCount => 32;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void DecodeGaps(byte* widths, byte* payload, int count, uint before, uint* ids)
     {
         Vector256<uint> carry = Vector256.Create(before);

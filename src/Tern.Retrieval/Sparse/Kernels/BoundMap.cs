@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Tern.Retrieval.Kernels;
 
 /// <summary>
@@ -20,16 +22,23 @@ internal unsafe struct BoundMap
     {
         // What a maximum of 1 adds; from 255 on any of them saturates.
         double slope = Math.Min(255, weight * unitsPerScore * ImpactQuantizer.Largest / SegmentFormat.LargestMaximum * (1 + 1e-9));
+        // The largest shift whose products fit, or one below.
         int shift = 14;
-        while (shift > 0 && (SegmentFormat.LargestMaximum * Math.Ceiling(slope * (1 << shift))) + (1 << shift) - 1 > ushort.MaxValue)
+        for (double product = ((slope * (1 << shift)) + 1) * SegmentFormat.LargestMaximum; shift > 0 && product + (1 << shift) > ushort.MaxValue; shift--)
         {
-            shift--;
+            product = ((slope * (1 << (shift - 1))) + 1) * SegmentFormat.LargestMaximum;
         }
 
         var map = new BoundMap { Table = table, Multiplier = (uint)Math.Ceiling(slope * (1 << shift)), Shift = shift };
-        for (uint m = 0; m < TableSize; m++)
+        Vector256<ushort> maxima = Vector256<ushort>.Indices;
+        Vector256<ushort> factor = Vector256.Create((ushort)map.Multiplier);
+        Vector256<ushort> round = Vector256.Create((ushort)((1 << shift) - 1));
+        for (int m = 0; m < TableSize; m += 32)
         {
-            table[m] = (byte)Math.Min(255, ((m * map.Multiplier) + (1u << shift) - 1) >> shift);
+            Vector256<ushort> low = Vector256.Min(((maxima * factor) + round) >> shift, Vector256.Create((ushort)255));
+            Vector256<ushort> high = Vector256.Min((((maxima + Vector256.Create((ushort)16)) * factor) + round) >> shift, Vector256.Create((ushort)255));
+            Vector256.Narrow(low, high).Store(table + m);
+            maxima += Vector256.Create((ushort)32);
         }
 
         return map;

@@ -13,6 +13,7 @@ internal readonly unsafe struct PortableLanes : ISearchLanes
 
     public static int VectorByteCount => 16;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void DecodeGaps(byte* widths, byte* payload, int count, uint before, uint* ids)
     {
         for (int done = 0; done < count; done += SegmentFormat.GroupSize)

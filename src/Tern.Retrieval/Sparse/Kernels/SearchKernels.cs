@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Tern.Compute;
 
@@ -48,14 +49,17 @@ internal abstract unsafe class SearchKernels
     /// <summary>Lists the sums that are at least the floor with their places, and zeroes all in the same sweep.</summary>
     public abstract int Collect(uint* sums, int count, uint floor, uint* ids, uint* values);
 
-    /// <summary>Adds a list's maxima to the bounds of all leaves; with <paramref name="spansOfWord"/> below 32 only to the first of every 32 spans.</summary>
-    public abstract void AddBounds(in BlockMaxima maxima, in BoundMap map, int spansOfWord, byte* bounds);
+    /// <summary>Adds a list's maxima to the bounds of all leaves, or of those in a <see cref="SpanSample"/>.</summary>
+    public abstract void AddBounds(in BlockMaxima maxima, in BoundMap map, bool isSample, byte* bounds);
 
     /// <summary>Lists the leaves whose bound is at least the floor.</summary>
     public abstract int Candidates(byte* bounds, int spanCount, byte floor, uint* leaves);
 
-    /// <summary>Adds a long list's postings of one leaf, starting in the given block, to its 16 sums.</summary>
-    public abstract void AddLeaf(in WindowReader window, PostingLayout layout, int block, uint firstId, uint weight, SearchBuffers buffers);
+    /// <summary>Adds located parts to the 16 sums of the leaf that begins with a window's document <paramref name="firstId"/>.</summary>
+    public abstract void AddLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, SearchBuffers buffers);
+
+    /// <summary>Which of a leaf's 16 sums are at least the floor, as bits.</summary>
+    public abstract uint LeafAtLeast(uint floor, SearchBuffers buffers);
 }
 
 /// <inheritdoc/>
@@ -82,7 +86,7 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
             {
                 ulong word = words[i];
                 TLanes.AddWord(word, impacts, weight, sums + (64 * i));
-                impacts += System.Numerics.BitOperations.PopCount(word);
+                impacts += BitOperations.PopCount(word);
             }
 
             return;
@@ -96,11 +100,13 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
             return;
         }
 
-        for (int block = 0; block < window.BlockCount; block++)
+        uint* ids = buffers.Ids;
+        int blockCount = window.BlockCount;
+        for (int block = 0; block < blockCount; block++)
         {
             int count = window.BlockLength(block);
             byte* widths = window.Block(block);
-            TLanes.DecodeGaps(widths, widths + GapCodec.GroupCount(count), count, window.Before(block), buffers.Ids + (block * SegmentFormat.BlockSize));
+            TLanes.DecodeGaps(widths, widths + GapCodec.GroupCount(count), count, window.Before(block), ids + (block * SegmentFormat.BlockSize));
         }
 
         Scatter(buffers.Ids, products, window.Count, sums);
@@ -113,7 +119,7 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         {
             for (ulong bits = TLanes.AtLeast(sums + i, floor); bits != 0; bits &= bits - 1)
             {
-                uint at = (uint)(i + System.Numerics.BitOperations.TrailingZeroCount(bits));
+                uint at = (uint)(i + BitOperations.TrailingZeroCount(bits));
                 ids[found] = at;
                 values[found++] = sums[at];
             }
@@ -124,25 +130,25 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         return found;
     }
 
-    public override void AddBounds(in BlockMaxima maxima, in BoundMap map, int spansOfWord, byte* bounds)
+    public override void AddBounds(in BlockMaxima maxima, in BoundMap map, bool isSample, byte* bounds)
     {
         BoundMap local = map;
-        for (int word = 0; word < maxima.WordCount; word++)
+        for (int word = 0; word < maxima.WordCount; word += isSample ? SpanSample.WordStride : 1)
         {
             uint presence = maxima.Words[word].Presence;
             ulong* leaves = maxima.Leaves + maxima.Words[word].SpansBefore;
             byte* values = maxima.Maxima + maxima.Words[word].MaximaBefore;
             byte* at = bounds + (32L * 64 * word);
-            if (spansOfWord < 32)
+            if (isSample)
             {
-                presence &= (1u << spansOfWord) - 1;
+                presence &= (1u << SpanSample.SpansOfWord) - 1;
             }
 
             for (; presence != 0; presence &= presence - 1)
             {
                 ulong present = *leaves++;
-                TLanes.AddBounds(present, values, local, at + (64 * System.Numerics.BitOperations.TrailingZeroCount(presence)));
-                values += System.Numerics.BitOperations.PopCount(present);
+                TLanes.AddBounds(present, values, local, at + (64 * BitOperations.TrailingZeroCount(presence)));
+                values += BitOperations.PopCount(present);
             }
         }
     }
@@ -154,93 +160,51 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         {
             for (ulong bits = TLanes.AtLeast(bounds + (64L * span), floor); bits != 0; bits &= bits - 1)
             {
-                leaves[found++] = (uint)((64 * span) + System.Numerics.BitOperations.TrailingZeroCount(bits));
+                leaves[found++] = (uint)((64 * span) + BitOperations.TrailingZeroCount(bits));
             }
         }
 
         return found;
     }
 
-    public override void AddLeaf(in WindowReader window, PostingLayout layout, int block, uint firstId, uint weight, SearchBuffers buffers)
+    public override void AddLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, SearchBuffers buffers)
     {
         uint* sums = buffers.LeafSums;
-        if (window.IsBitmap)
+        uint* ids = buffers.Ids;
+        for (int i = 0; i < count; i++)
         {
-            uint word = firstId >> 6;
-            uint spanWord = word & ~15u;
-            byte* impacts = window.Impacts + window.Ranks[firstId >> SegmentFormat.SpanShift];
-            for (uint i = spanWord; i < word; i++)
+            ref readonly LeafPart part = ref parts[i];
+            byte* impacts = part.Impacts;
+            uint weight = part.Weight;
+            if (part.Ids == null)
             {
-                impacts += System.Numerics.BitOperations.PopCount(window.Words[i]);
+                TLanes.AddLeaf(part.Before, impacts, weight, sums);
             }
-
-            ulong bits = window.Words[word];
-            int shift = (int)(firstId & 63);
-            impacts += System.Numerics.BitOperations.PopCount(bits & ((1UL << shift) - 1));
-            TLanes.AddLeaf((uint)(bits >> shift) & 0xFFFF, impacts, weight, sums);
-            return;
-        }
-
-        // A leaf's postings may go on in the next block.
-        for (uint last = firstId + SegmentFormat.LeafSize - 1; block < window.BlockCount; block++)
-        {
-            int count = window.BlockLength(block);
-            byte* impacts = window.Impacts + (block * SegmentFormat.BlockSize);
-            if (layout == PostingLayout.Raw)
+            else if (layout == PostingLayout.Raw)
             {
-                AddRawLeaf((ushort*)window.Block(block), impacts, count, firstId, weight, sums);
+                ushort* rawIds = (ushort*)part.Ids;
+                for (uint bits = TLanes.InLeaf(rawIds, firstId) & Below(part.Count); bits != 0; bits &= bits - 1)
+                {
+                    int at = BitOperations.TrailingZeroCount(bits);
+                    sums[rawIds[at] - firstId] += impacts[at] * weight;
+                }
             }
             else
             {
-                byte* widths = window.Block(block);
-                TLanes.DecodeGaps(widths, widths + GapCodec.GroupCount(count), count, window.Before(block), buffers.Ids);
-                AddPackedLeaf(buffers.Ids, impacts, count, firstId, weight, sums);
-            }
-
-            if (block + 1 < window.BlockCount && window.Before(block + 1) >= last)
-            {
-                return;
+                TLanes.DecodeGaps(part.Ids, part.Ids + GapCodec.GroupCount(part.Count), part.Count, part.Before, ids);
+                for (uint bits = (TLanes.InLeaf(ids, firstId) | (TLanes.InLeaf(ids + 16, firstId) << 16)) & Below(part.Count); bits != 0; bits &= bits - 1)
+                {
+                    int at = BitOperations.TrailingZeroCount(bits);
+                    sums[ids[at] - firstId] += impacts[at] * weight;
+                }
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddPackedLeaf(uint* ids, byte* impacts, int count, uint firstId, uint weight, uint* sums)
-    {
-        for (int i = 0; i < count; i += 16)
-        {
-            uint bits = TLanes.InLeaf(ids + i, firstId);
-            if (count - i < 16)
-            {
-                bits &= (1u << (count - i)) - 1;
-            }
+    public override uint LeafAtLeast(uint floor, SearchBuffers buffers) => (uint)TLanes.AtLeast(buffers.LeafSums, floor);
 
-            for (; bits != 0; bits &= bits - 1)
-            {
-                int at = i + System.Numerics.BitOperations.TrailingZeroCount(bits);
-                sums[ids[at] - firstId] += impacts[at] * weight;
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddRawLeaf(ushort* ids, byte* impacts, int count, uint firstId, uint weight, uint* sums)
-    {
-        for (int i = 0; i < count; i += 32)
-        {
-            uint bits = TLanes.InLeaf(ids + i, firstId);
-            if (count - i < 32)
-            {
-                bits &= (1u << (count - i)) - 1;
-            }
-
-            for (; bits != 0; bits &= bits - 1)
-            {
-                int at = i + System.Numerics.BitOperations.TrailingZeroCount(bits);
-                sums[ids[at] - firstId] += impacts[at] * weight;
-            }
-        }
-    }
+    /// <summary>The lowest bits, 1 to 32 of them.</summary>
+    private static uint Below(int count) => uint.MaxValue >> (SegmentFormat.BlockSize - count);
 
     private static void Scatter(uint* ids, uint* products, int count, uint* sums)
     {

@@ -13,6 +13,7 @@ internal readonly unsafe struct Vbmi2Lanes : ISearchLanes
 
     public static int VectorByteCount => 64;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void DecodeGaps(byte* widths, byte* payload, int count, uint before, uint* ids)
     {
         Vector512<uint> carry = Vector512.Create(before);

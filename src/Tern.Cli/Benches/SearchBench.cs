@@ -1,0 +1,149 @@
+using System.Diagnostics;
+using Tern.Retrieval;
+using Tern.Retrieval.Exchange;
+
+namespace Tern.Cli.Benches;
+
+/// <summary>One row of <c>tern bench search</c>; times in milliseconds, of each query's fastest pass.</summary>
+internal sealed record SearchTiming(string Algorithm, string Layout, int K, double Mean, double P50, double P95, double P99, double BytesPerPosting, long AllocatedBytesPerQuery, double QueriesPerSecond);
+
+/// <summary>An index made from a CSR file for timing, in a directory of its own.</summary>
+internal sealed record BenchIndex(string Directory, string Layout, long PostingCount, double BuildSeconds, double OpenMilliseconds, double PostingBytes, double SegmentBytes);
+
+/// <summary>
+/// Builds indexes from vectors and times every query alone: each pass searches all queries once, one after the other, and
+/// of each query the fastest pass counts, by a clock of nanoseconds. Every algorithm's hits are compared with the first one's before anything is timed.
+/// </summary>
+internal sealed class SearchBench(string prefix, string workDirectory, Func<long> clock)
+{
+    private readonly SparseVector[] _queries = [.. SparseCsr.Read(prefix + ".queries.csr").Select(row => row.Vector)];
+
+    public int QueryCount => _queries.Length;
+
+    /// <summary>Builds an index in the documents' given order, or in that of <c>PREFIX.bp.u32</c> where there is one.</summary>
+    public BenchIndex Build(PostingLayout layout, ImpactPrecision precision, Action<int> progress)
+    {
+        string directory = Path.Combine(workDirectory, layout.ToString().ToLowerInvariant());
+        string documents = prefix + ".docs.csr";
+        (long rows, long columns, _) = SparseCsr.ReadHeader(documents);
+        var builder = new SparseIndexBuilder(directory, new SparseIndexOptions { VocabularySize = (int)Math.Max(1, columns), Layout = layout, Precision = precision });
+        foreach (SparseDocument row in SparseCsr.Read(documents))
+        {
+            builder.Add(row.Id, row.Vector);
+            if (builder.DocumentCount % 10_000 == 0)
+            {
+                progress(builder.DocumentCount);
+            }
+        }
+
+        if (ReadOrder(rows) is { } order)
+        {
+            builder.Reorder(order);
+        }
+
+        long started = Stopwatch.GetTimestamp();
+        builder.Complete();
+        double buildSeconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        started = Stopwatch.GetTimestamp();
+        using SparseIndex index = SparseIndex.Open(directory, verify: false);
+        double openMilliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        double postings = Math.Max(1, index.PostingCount);
+        return new BenchIndex(directory, layout.ToString().ToLowerInvariant(), index.PostingCount, buildSeconds, openMilliseconds, index.SearchByteCount / postings, index.ByteCount / postings);
+    }
+
+    /// <summary>Times the algorithms for each k. Passes go through the algorithms in turn, so that all meet the same machine.</summary>
+    public IEnumerable<SearchTiming> Run(BenchIndex built, IReadOnlyList<SearchAlgorithm> algorithms, IReadOnlyList<int> ks, int passes, int threads, SparseSearchOptions options)
+    {
+        using SparseIndex index = SparseIndex.Open(built.Directory);
+        foreach (int k in ks)
+        {
+            CheckEqual(index, algorithms, k, options);
+            var best = new long[algorithms.Count][];
+            var allocated = new long[algorithms.Count];
+            var wall = new long[algorithms.Count];
+            Array.Fill(wall, long.MaxValue);
+            for (int pass = 0; pass < passes; pass++)
+            {
+                for (int a = 0; a < algorithms.Count; a++)
+                {
+                    best[a] ??= [.. Enumerable.Repeat(long.MaxValue, _queries.Length)];
+                    SparseSearchOptions chosen = options with { Algorithm = algorithms[a] };
+                    long started = Stopwatch.GetTimestamp();
+                    allocated[a] = Pass(index, k, threads, chosen, best[a]);
+                    wall[a] = Math.Min(wall[a], Stopwatch.GetTimestamp() - started);
+                }
+            }
+
+            for (int a = 0; a < algorithms.Count; a++)
+            {
+                double[] times = [.. best[a].Select(nanoseconds => nanoseconds / 1e6).Order()];
+                yield return new SearchTiming(
+                    algorithms[a].Name, built.Layout, k, times.Average(), Percentile(times, 50), Percentile(times, 95), Percentile(times, 99),
+                    built.PostingBytes, allocated[a] / _queries.Length, _queries.Length / Stopwatch.GetElapsedTime(0, wall[a]).TotalSeconds);
+            }
+        }
+    }
+
+    /// <summary>Every query once, thread t of n taking each n-th; returns the bytes that the searching threads allocated.</summary>
+    private long Pass(SparseIndex index, int k, int threads, SparseSearchOptions options, long[] best)
+    {
+        long total = 0;
+        void Work(int first)
+        {
+            var hits = new Hit[k];
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int q = first; q < _queries.Length; q += threads)
+            {
+                ReadOnlySpan<int> terms = _queries[q].Terms.Span;
+                ReadOnlySpan<float> weights = _queries[q].Weights.Span;
+                long started = clock();
+                index.Search(terms, weights, hits, options);
+                best[q] = Math.Min(best[q], clock() - started);
+            }
+
+            Interlocked.Add(ref total, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
+        if (threads == 1)
+        {
+            Work(0);
+            return total;
+        }
+
+        Thread[] workers = [.. Enumerable.Range(0, threads).Select(t => new Thread(() => Work(t)))];
+        Array.ForEach(workers, worker => worker.Start());
+        Array.ForEach(workers, worker => worker.Join());
+        return total;
+    }
+
+    private void CheckEqual(SparseIndex index, IReadOnlyList<SearchAlgorithm> algorithms, int k, SparseSearchOptions options)
+    {
+        for (int q = 0; q < _queries.Length; q++)
+        {
+            Hit[] expected = index.Search(_queries[q], k, options with { Algorithm = algorithms[0] });
+            foreach (SearchAlgorithm algorithm in algorithms.Skip(1))
+            {
+                if (!expected.AsSpan().SequenceEqual(index.Search(_queries[q], k, options with { Algorithm = algorithm })))
+                {
+                    throw new InvalidOperationException($"query {q}, k {k}: {algorithm} and {algorithms[0]} return different hits; this is a defect of the program");
+                }
+            }
+        }
+    }
+
+    private int[]? ReadOrder(long documentCount)
+    {
+        string path = prefix + ".bp.u32";
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        byte[] bytes = File.ReadAllBytes(path);
+        return bytes.Length == 4 * documentCount
+            ? System.Runtime.InteropServices.MemoryMarshal.Cast<byte, int>(bytes).ToArray()
+            : throw new InvalidDataException($"{path}: {bytes.Length} bytes where {documentCount} documents need {4 * documentCount}");
+    }
+
+    private static double Percentile(double[] sorted, int percent) => sorted[Math.Min(sorted.Length - 1, sorted.Length * percent / 100)];
+}
