@@ -7,7 +7,15 @@ namespace Tern.Cli;
 /// <summary><c>tern index</c>: a corpus into a sparse, dense or BM25 index directory.</summary>
 internal static class IndexCommand
 {
+    /// <summary>The verb, which builds, and <c>build</c>, which says so.</summary>
     public static Command Create(Terminal terminal)
+    {
+        Verb command = CreateBuild(terminal, "index");
+        command.Add(CreateBuild(terminal, "build"));
+        return command;
+    }
+
+    private static Verb CreateBuild(Terminal terminal, string name)
     {
         Option<string> corpus = Flags.RequiredText("--corpus", "Documents: BEIR directory, JSON Lines or TSV, .gz included; - for standard input.", "path");
         Option<string> output = Flags.RequiredText("--output", "The index directory to write; an earlier index there is replaced when this one is complete.", "dir");
@@ -16,14 +24,16 @@ internal static class IndexCommand
         Option<double> k1 = Flags.Number("--k1", "BM25's k1.", Bm25Parameters.Default.K1);
         Option<double> b = Flags.Number("--b", "BM25's b.", Bm25Parameters.Default.B);
         Option<string> impacts = Flags.Choice("--impacts", "Stored weights of a sparse index: 8-bit impacts or float32.", "byte", "byte", "float32");
+        Option<string> layout = Flags.Choice("--layout", "Sparse indexes: ids packed into as few bits as they need, or raw, larger and a little faster.", "packed", "packed", "raw");
+        Option<bool> reorder = new("--reorder") { Description = "Sparse indexes: put documents with the same terms side by side, for a smaller and faster index; takes minutes for a million." };
         Option<bool> json = Flags.Json("what was built");
         var modelFlags = new ModelFlags();
-        var command = new Verb("index", "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
+        var command = new Verb(name, "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
         {
             Examples =
             [
-                "tern index --corpus beir/scifact --model models/sparse --output idx/scifact-sparse",
-                "tern index --corpus collection.tsv.gz --bm25 --output idx/msmarco-bm25",
+                "tern index build --corpus beir/scifact --model models/sparse --output idx/scifact-sparse",
+                "tern index build --corpus collection.tsv.gz --bm25 --output idx/msmarco-bm25",
             ],
             ForeignFlags = new Dictionary<string, string>
             {
@@ -36,7 +46,7 @@ internal static class IndexCommand
                 ["--model-name-or-path"] = "--model",
             },
         };
-        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, json })
+        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, layout, reorder, json })
         {
             command.Add(option);
         }
@@ -58,6 +68,8 @@ internal static class IndexCommand
                 var options = new IndexWriterOptions
                 {
                     Precision = Enum.Parse<ImpactPrecision>(parsed.GetRequiredValue(impacts), ignoreCase: true),
+                    Layout = Enum.Parse<PostingLayout>(parsed.GetRequiredValue(layout), ignoreCase: true),
+                    Reorder = parsed.GetValue(reorder),
                     Bm25 = new Bm25Parameters((float)parsed.GetValue(k1), (float)parsed.GetValue(b)),
                     Progress = progress.Report,
                 };

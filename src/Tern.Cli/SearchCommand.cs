@@ -23,6 +23,7 @@ internal static class SearchCommand
         Option<string?> run = Flags.Text("--run", "The TREC run to write; - for standard output.", "file");
         Option<string?> qrels = Flags.Text("--qrels", "Search only the queries that are judged here.", "file");
         Option<string> tag = new("--tag") { Description = "Last column of the run.", HelpName = "text", DefaultValueFactory = _ => "tern" };
+        Option<string> algorithm = Flags.Choice("--algorithm", "How a sparse index is searched; the hits are the same.", "auto", [.. SearchAlgorithms.All.Select(a => a.Name)]);
         Option<bool> json = Flags.Json("the hits");
         var query = new Argument<string[]>("query") { Description = "The query, quoted or not.", Arity = ArgumentArity.ZeroOrMore };
         var modelFlags = new ModelFlags();
@@ -36,7 +37,7 @@ internal static class SearchCommand
             ],
             ForeignFlags = new Dictionary<string, string> { ["--index-dir"] = "--index", ["--query-path"] = "--queries", ["--hits"] = "--k", ["--top-k"] = "--k" },
         };
-        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, json })
+        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, algorithm, json })
         {
             command.Add(option);
         }
@@ -58,7 +59,7 @@ internal static class SearchCommand
                 throw new UsageException("--queries FILE and --run FILE go together (tern search --help)");
             }
 
-            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Model = modelFlags.Read(parsed) });
+            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Algorithm = SearchAlgorithms.ByName(parsed.GetRequiredValue(algorithm)), Model = modelFlags.Read(parsed) });
             if (queryFile is not null)
             {
                 Qrels? judged = parsed.GetValue(qrels) is { } path ? Qrels.Read(path) : null;

@@ -13,6 +13,12 @@ public sealed record IndexWriterOptions
     /// <summary>Sparse only.</summary>
     public ImpactPrecision Precision { get; init; } = ImpactPrecision.Byte;
 
+    /// <summary>Sparse only.</summary>
+    public PostingLayout Layout { get; init; } = PostingLayout.Packed;
+
+    /// <summary>Sparse only: order the documents by recursive graph bisection.</summary>
+    public bool Reorder { get; init; }
+
     /// <summary>BM25 only.</summary>
     public Bm25Parameters Bm25 { get; init; } = Bm25Parameters.Default;
 
@@ -36,12 +42,17 @@ public static class IndexWriter
         {
             if (kind == IndexKind.Sparse)
             {
-                var builder = new SparseIndexBuilder(path, new SparseIndexOptions { VocabularySize = model.Dimension, Precision = options.Precision, Fingerprint = model.Fingerprint });
+                var builder = new SparseIndexBuilder(path, new SparseIndexOptions { VocabularySize = model.Dimension, Precision = options.Precision, Layout = options.Layout, Fingerprint = model.Fingerprint });
                 model.EncodeSparseDocuments(documents, (document, vector) =>
                 {
                     builder.Add(document.Id, vector);
                     stored.Add(document, model.Contract.Compose(document));
                 }, cancellationToken);
+                if (options.Reorder)
+                {
+                    builder.Reorder(cancellationToken: cancellationToken);
+                }
+
                 builder.Complete();
             }
             else

@@ -58,7 +58,7 @@ public sealed class Retriever : IDisposable
                 throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {description.Fingerprint}) than {modelDirectory} ({model.Fingerprint}): give the right model (--model) or build the index again");
             }
 
-            return Open(directory, description, model, true, options.Verify);
+            return Open(directory, description, model, true, options.Verify, options.Algorithm);
         }
         catch
         {
@@ -165,11 +165,11 @@ public sealed class Retriever : IDisposable
         }),
     ];
 
-    private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, bool verify)
+    private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, bool verify, SearchAlgorithm? algorithm = null)
     {
         IQueryEngine engine = description.Kind switch
         {
-            IndexKind.Sparse => new SparseEngine(SparseIndex.Open(directory, verify), model!),
+            IndexKind.Sparse => new SparseEngine(SparseIndex.Open(directory, verify), model!, new SparseSearchOptions { Algorithm = algorithm }),
             IndexKind.Dense => new DenseEngine(DenseIndex.Open(directory, verify), model!),
             _ => new Bm25Engine(Bm25Index.Open(directory, verify)),
         };

@@ -1,3 +1,5 @@
+using Tern.Retrieval;
+
 namespace Tern;
 
 /// <summary>How an index is opened.</summary>
@@ -7,6 +9,9 @@ public sealed record RetrieverOptions
     public string? ModelDirectory { get; init; }
 
     public ModelOptions Model { get; init; } = new();
+
+    /// <summary>How a sparse index is searched; null leaves it to the planner. Hits do not depend on it.</summary>
+    public SearchAlgorithm? Algorithm { get; init; }
 
     /// <summary>Compare all checksums of the index when it is opened.</summary>
     public bool Verify { get; init; } = true;

@@ -3,7 +3,7 @@ using Tern.Retrieval;
 namespace Tern;
 
 /// <summary>Learned sparse vectors over the inverted index.</summary>
-internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQueryEngine
+internal sealed class SparseEngine(SparseIndex index, RetrieverModel model, SparseSearchOptions options) : IQueryEngine
 {
     // More terms than an index searches are not needed; the heaviest stay.
     private const int MostTerms = 8192;
@@ -19,7 +19,7 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQ
     public bool TryFind(string externalId, out int docId) => index.TryFind(externalId, out docId);
 
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
-        index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k);
+        index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k, options: options);
 
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
     {
@@ -48,7 +48,7 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model) : IQ
     private int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
     {
         long begun = Telemetry.BeginSearch();
-        int count = index.Search(terms, weights, hits);
+        int count = index.Search(terms, weights, hits, options);
         Telemetry.EndSearch(begun, IndexKind.Sparse);
         return count;
     }

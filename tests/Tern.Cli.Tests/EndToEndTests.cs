@@ -22,7 +22,11 @@ public sealed class EndToEndTests : IDisposable
         Assert.Contains($"\"kind\":\"{type}\"", Succeed("model", "info", _directory["model"], "--json").Output, StringComparison.Ordinal);
 
         Succeed("index", "--corpus", data, "--model", _directory["model"], "--output", _directory["index"]);
-        Succeed("index", "--corpus", data, "--bm25", "--output", _directory["bm25"]);
+        Succeed("index", "build", "--corpus", data, "--bm25", "--output", _directory["bm25"]);
+        Succeed("index", "build", "--corpus", data, "--model", _directory["model"], "--layout", "raw", "--reorder", "--output", _directory["other"]);
+        Assert.Equal(
+            Succeed("search", "--index", _directory["index"], "--json", "golden horse").Output,
+            Succeed("search", "--index", _directory["other"], "--algorithm", "exhaustive", "--json", "golden horse").Output);
         foreach (string index in new[] { "index", "bm25" })
         {
             Succeed("search", "--index", _directory[index], "--queries", data, "--qrels", Path.Combine(data, "qrels", "test.tsv"), "--run", _directory[index + ".trec"], "--k", "20");

@@ -263,6 +263,7 @@ public class SparseIndexTests
 
         Assert.Throws<ArgumentException>(() => builder.Reorder([0, 1]));
         Assert.Throws<ArgumentException>(() => builder.Reorder([.. order.Skip(1), order[1]]));
+        builder.Reorder(new BisectionOptions { ThreadCount = 1 });
         builder.Reorder(order);
         builder.Complete();
         using SparseIndex reordered = SparseIndex.Open(other.Path);

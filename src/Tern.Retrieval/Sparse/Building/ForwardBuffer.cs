@@ -1,7 +1,7 @@
 namespace Tern.Retrieval;
 
 /// <summary>Documents' terms and weights in the order they were added, in pieces so that growing copies nothing; no document lies across two.</summary>
-internal sealed class ForwardBuffer
+internal sealed class ForwardBuffer(int vocabularySize) : IDocumentTerms
 {
     private const int PieceSize = 1 << 20;
 
@@ -14,6 +14,8 @@ internal sealed class ForwardBuffer
     public long Count { get; private set; }
 
     public int DocumentCount => _documents.Count;
+
+    public int VocabularySize => vocabularySize;
 
     public float LargestWeight { get; private set; }
 

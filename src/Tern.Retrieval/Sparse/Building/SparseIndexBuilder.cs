@@ -4,7 +4,7 @@ namespace Tern.Retrieval;
 
 /// <summary>
 /// Builds a sparse index in a directory. Documents are numbered in the order of <see cref="Add"/>, or in that of
-/// <see cref="Reorder"/>. Postings are buffered in memory, about 8 bytes each while adding and 13 while completing. Nothing
+/// <see cref="Reorder(ReadOnlySpan{int})"/>. Postings are buffered in memory, about 8 bytes each while adding and 13 while completing. Nothing
 /// is visible to readers until <see cref="Complete"/>; an existing index there is replaced by then. Not thread-safe.
 /// </summary>
 public sealed class SparseIndexBuilder
@@ -12,7 +12,7 @@ public sealed class SparseIndexBuilder
     private readonly string _directory;
     private readonly SparseIndexOptions _options;
     private readonly ExternalIdsBuilder _ids = new();
-    private readonly ForwardBuffer _forward = new();
+    private readonly ForwardBuffer _forward;
     private string[]? _words;
     private int[]? _order;
     private bool _completed;
@@ -22,6 +22,7 @@ public sealed class SparseIndexBuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(options.VocabularySize, 1);
         _directory = directory;
         _options = options;
+        _forward = new ForwardBuffer(options.VocabularySize);
         Directory.CreateDirectory(directory);
     }
 
@@ -42,9 +43,6 @@ public sealed class SparseIndexBuilder
         _ids.Add(externalId);
         _forward.Add(terms, vector.WeightSpan);
     }
-
-    /// <summary>The documents' vectors, for what chooses an order.</summary>
-    internal ForwardBuffer Vectors => _forward;
 
     /// <summary>
     /// Renumbers the documents once all are added: <paramref name="order"/> holds, for each place in the index, the number of
@@ -67,6 +65,9 @@ public sealed class SparseIndexBuilder
 
         _order = order.Length == seen.Length ? order.ToArray() : throw new ArgumentException($"the order has {order.Length} documents, the index {seen.Length}", nameof(order));
     }
+
+    /// <summary>Renumbers the documents by <see cref="RecursiveGraphBisection"/> once all are added.</summary>
+    public void Reorder(BisectionOptions? options = null, CancellationToken cancellationToken = default) => Reorder(RecursiveGraphBisection.Order(_forward, options, cancellationToken));
 
     /// <summary>Names of the terms by id, in ascending byte order; stored for indexes whose terms are words.</summary>
     internal void SetWords(string[] words) => _words = words;
