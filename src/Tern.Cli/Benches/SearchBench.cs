@@ -55,6 +55,7 @@ internal sealed class SearchBench(string prefix, string workDirectory, Func<long
     public IEnumerable<SearchTiming> Run(BenchIndex built, IReadOnlyList<SearchAlgorithm> algorithms, IReadOnlyList<int> ks, int passes, int threads, SparseSearchOptions options)
     {
         using SparseIndex index = SparseIndex.Open(built.Directory);
+        WarmUp(index, algorithms, ks, threads, options);
         foreach (int k in ks)
         {
             CheckEqual(index, algorithms, k, options);
@@ -114,6 +115,28 @@ internal sealed class SearchBench(string prefix, string workDirectory, Func<long
         Array.ForEach(workers, worker => worker.Start());
         Array.ForEach(workers, worker => worker.Join());
         return total;
+    }
+
+    /// <summary>Until the runtime has compiled what is hot for good: it does so beside the work, after a while of it.</summary>
+    private void WarmUp(SparseIndex index, IReadOnlyList<SearchAlgorithm> algorithms, IReadOnlyList<int> ks, int threads, SparseSearchOptions options)
+    {
+        long[] ignored = [.. Enumerable.Repeat(long.MaxValue, _queries.Length)];
+        for (int round = 0; round < 3; round++)
+        {
+            long started = Stopwatch.GetTimestamp();
+            do
+            {
+                foreach (SearchAlgorithm algorithm in algorithms)
+                {
+                    foreach (int k in ks)
+                    {
+                        Pass(index, k, threads, options with { Algorithm = algorithm }, ignored);
+                    }
+                }
+            }
+            while (Stopwatch.GetElapsedTime(started).TotalSeconds < 0.5 && _queries.Length > 10);
+            Thread.Sleep(200);
+        }
     }
 
     private void CheckEqual(SparseIndex index, IReadOnlyList<SearchAlgorithm> algorithms, int k, SparseSearchOptions options)
