@@ -70,6 +70,22 @@ public class DenseScanTests
         Assert.Throws<ArgumentException>(() => index.Search(queries[0], new Hit[3], new ulong[23], scan));
     }
 
+    /// <summary>Sums of large parts that cancel: their rounding is as large as the scores, and a product adds in another order.</summary>
+    [Fact]
+    public void ABatchIsExactWhereSumsCancel()
+    {
+        var random = new Random(6);
+        using var directory = new TemporaryDirectory();
+        string[] ids = RandomVectors.Ids(random, 2000);
+        float[] centre = Vector(random, 150, 1);
+        float[][] vectors = [.. ids.Select(_ => Enumerable.Range(0, 150).Select(i => ((i & 1) == 0 ? centre[i] : -centre[i - 1]) + (float)((random.NextDouble() - 0.5) * 1e-7)).ToArray())];
+        float[][] queries = [.. Enumerable.Range(0, 8).Select(_ => Vector(random, 75, 1).SelectMany(value => new[] { value, value }).ToArray())];
+        using DenseIndex index = Build(directory, ids, vectors, DenseScan.Int8);
+        Hit[][] expected = [.. queries.Select(query => Exact(index, query, 10))];
+        Assert.Equal(expected, index.SearchBatch(queries, 10, 2));
+        Assert.Equal(expected, queries.Select(query => index.Search(query, 10)));
+    }
+
     [Theory]
     [MemberData(nameof(Scans))]
     public void ASearchAllocatesNothing(DenseScan scan)
