@@ -36,16 +36,11 @@ internal unsafe struct MatrixProductPlan
     // Below this many multiply-adds waking another thread costs more than it saves.
     private const long MinTaskWork = 1 << 17;
 
-    // An element's packing in multiply-adds: where rows are copied as they are, where they are transposed, and where they are
-    // short and far apart.
-    private const double RowPackingCost = 8;
-    private const double TransposedPackingCost = 40;
-    private const double StridedPackingCost = 48;
-
-    // Register tiles of a weight gradient's task, whose rows all stay in the second cache; tasks along one side at most; and
-    // the part of a task by which the last thread is late when tasks come out even.
+    // Of a weight gradient: register tiles of a task's rows, which all stay in the second cache; tasks along one side at most;
+    // an element's packing in multiply-adds; and the part of a task by which the last thread is late when tasks come out even.
     private const int DeepTaskTiles = 19;
     private const int MaxTaskSplits = 64;
+    private const double PackingCost = 48;
     private const double StraggleShare = 0.25;
 
     public ProductKernels Kernels;
@@ -111,11 +106,6 @@ internal unsafe struct MatrixProductPlan
         TaskColumns = RoundUp(CeilingDivide(columns, ColumnTaskCount), tileColumns);
         RowTaskCount = CeilingDivide(rows, TaskRows);
         ColumnTaskCount = CeilingDivide(columns, TaskColumns);
-        if (Right.Panels == null && !IsGated && RowTaskCount > 1 && !PacksFirst)
-        {
-            ChooseTasks(threadCount, int.MaxValue / 2, RowPackingCost, TransposedPackingCost);
-        }
-
         int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
         RowStep = RoundUp(CeilingDivide(TaskRows, CeilingDivide(TaskRows, maxRowStep)), tileRows);
         if (KeepsNoFactors)
@@ -136,16 +126,8 @@ internal unsafe struct MatrixProductPlan
         // Half as deep as elsewhere, so that a block of many rows and the lines asked for ahead fit the second cache.
         DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, Kernels.MaxDepthStep / 2)), 4);
         int threads = (long)Rows * Columns * Inner < 2 * MinTaskWork ? 1 : threadCount;
-        ChooseTasks(threads, DeepTaskTiles * tileRows, StridedPackingCost, StridedPackingCost);
-        RowStep = TaskRows;
-    }
-
-    /// <summary>The tasks that are done soonest, counting what each lays out for itself: that many multiply-adds for an element of the left and of the right operand.</summary>
-    private void ChooseTasks(int threadCount, int maxTaskRows, double leftCost, double rightCost)
-    {
-        int tileRows = Kernels.TileRows, tileColumns = Kernels.TileColumns;
         double least = double.MaxValue;
-        int minRowTasks = CeilingDivide(Rows, maxTaskRows), minColumnTasks = CeilingDivide(Columns, MaxTaskColumns);
+        int minRowTasks = CeilingDivide(Rows, DeepTaskTiles * tileRows), minColumnTasks = CeilingDivide(Columns, MaxTaskColumns);
         int maxRowTasks = Math.Max(minRowTasks, Math.Min(CeilingDivide(Rows, tileRows), MaxTaskSplits));
         int maxColumnTasks = Math.Max(minColumnTasks, Math.Min(CeilingDivide(Columns, tileColumns), MaxTaskSplits));
         for (int rowTasks = minRowTasks; rowTasks <= maxRowTasks; rowTasks++)
@@ -155,8 +137,8 @@ internal unsafe struct MatrixProductPlan
             {
                 int taskColumns = RoundUp(CeilingDivide(Columns, columnTasks), tileColumns);
                 int count = CeilingDivide(Rows, taskRows) * CeilingDivide(Columns, taskColumns);
-                double task = ((double)taskRows * taskColumns) + (leftCost * taskRows) + (rightCost * taskColumns);
-                double cost = threadCount == 1 ? task * count : task * (CeilingDivide(count, threadCount) + StraggleShare);
+                double task = ((double)taskRows * taskColumns) + (PackingCost * (taskRows + taskColumns));
+                double cost = threads == 1 ? task * count : task * (CeilingDivide(count, threads) + StraggleShare);
                 if (cost < least)
                 {
                     least = cost;
@@ -165,6 +147,7 @@ internal unsafe struct MatrixProductPlan
             }
         }
 
+        RowStep = TaskRows;
         RowTaskCount = CeilingDivide(Rows, TaskRows);
         ColumnTaskCount = CeilingDivide(Columns, TaskColumns);
     }

@@ -37,10 +37,10 @@ internal static unsafe class MaxPoolProductBlock
         int tileColumns = TKernel.TileColumns, depth = plan.Depth, rows = plan.RowCount;
         nint panelSize = TKernel.PanelByteCount(depth);
         PrefetchQueue ahead = default;
-        if (nextColumns > 0)
+        if (nextColumns > 0 && plan.Weight.Panels != null)
         {
             nint nextSize = MatrixProductPlan.CeilingDivide(nextColumns, tileColumns) * panelSize;
-            ahead.Panel = plan.Weight.Panels == null ? plan.Weight.Region(nextColumn, nextColumns, 0, depth) : PrefetchRegion.Bytes(plan.Weight.Panels + (nextColumn / tileColumns * panelSize), nextSize);
+            ahead.Panel = PrefetchRegion.Bytes(plan.Weight.Panels + (nextColumn / tileColumns * panelSize), nextSize);
             int tiles = MatrixProductPlan.CeilingDivide(rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(columns, tileColumns) * plan.DepthStepCount;
             ahead.TileShare = 1 + (ahead.Panel.RequestCount / tiles);
         }
