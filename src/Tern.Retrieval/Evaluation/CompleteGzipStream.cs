@@ -15,8 +15,8 @@ internal sealed class CompleteGzipStream : Stream
     private readonly uint _lastSize;
     private long _read;
 
-    /// <summary>The stream can seek and stays open.</summary>
-    public CompleteGzipStream(Stream file)
+    /// <summary>The stream can seek; if it is not left open, it is closed with this one.</summary>
+    public CompleteGzipStream(Stream file, bool leaveOpen = true)
     {
         if (file.Length < LeastByteCount)
         {
@@ -28,7 +28,7 @@ internal sealed class CompleteGzipStream : Stream
         file.ReadExactly(size);
         file.Position = 0;
         _lastSize = BinaryPrimitives.ReadUInt32LittleEndian(size);
-        _gzip = new GZipStream(file, CompressionMode.Decompress, leaveOpen: true);
+        _gzip = new GZipStream(file, CompressionMode.Decompress, leaveOpen);
     }
 
     public override bool CanRead => true;

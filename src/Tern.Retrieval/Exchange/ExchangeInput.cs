@@ -17,7 +17,7 @@ internal static class ExchangeInput
         {
             bool isGzip = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
             file.Position = 0;
-            return isGzip ? new OwningGzipStream(file) : file;
+            return isGzip ? new CompleteGzipStream(file, leaveOpen: false) : file;
         }
         catch
         {
@@ -61,49 +61,6 @@ internal static class ExchangeInput
         catch (InvalidDataException e)
         {
             throw new InvalidDataException($"{path}: the compressed file is damaged or cut short ({e.Message})", e);
-        }
-    }
-
-    /// <summary>Closes the file under the decompressor, which leaves it open.</summary>
-    private sealed class OwningGzipStream(FileStream file) : Stream
-    {
-        private readonly CompleteGzipStream _gzip = new(file);
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => _gzip.Read(buffer.AsSpan(offset, count));
-
-        public override int Read(Span<byte> buffer) => _gzip.Read(buffer);
-
-        public override void Flush() => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        protected override void Dispose(bool disposing)
-        {
-            if (disposing)
-            {
-                _gzip.Dispose();
-                file.Dispose();
-            }
-
-            base.Dispose(disposing);
         }
     }
 }
