@@ -62,6 +62,18 @@ public interface IBackend : IDisposable
     void ProjectBackward(Tensor dOutput, Tensor input, Tensor weight, bool accumulate, Tensor dInput, Tensor accumulateDWeight);
 
     /// <summary>
+    /// LoRA's addend: projected = scale · drop(input) · aᵀ, then destination += projected · bᵀ. input [T, in], a [rank, in],
+    /// b [out, rank], destination [T, out]; projected [T, rank] is kept for the backward. The mask is <see cref="Dropout"/>'s, bit for bit.
+    /// </summary>
+    void LoraForward(Tensor input, Tensor a, Tensor b, float scale, in Dropout dropout, Tensor projected, Tensor accumulateDestination);
+
+    /// <summary>
+    /// Gradients of <see cref="LoraForward"/> with the same mask: dInput += drop′(scale · dOutput · b · a), dA and dB likewise unless
+    /// they are empty (frozen).
+    /// </summary>
+    void LoraBackward(Tensor dOutput, Tensor input, Tensor a, Tensor b, Tensor projected, float scale, in Dropout dropout, Tensor accumulateDInput, Tensor accumulateDA, Tensor accumulateDB);
+
+    /// <summary>
     /// With g = input · gateᵀ and u = input · upᵀ: activated = g · σ(g) · u, all [T, I]. gateOutput and upOutput get g and u
     /// for the backward (<see cref="SwiGluBackward"/>, then <see cref="ProjectBackward"/>), or are both empty.
     /// </summary>
@@ -80,6 +92,18 @@ public interface IBackend : IDisposable
     /// dBias[v] += g. argMax is the forward's: no two sequences share a row. Entries with g = 0 are skipped. dWeight and dBias may be empty (frozen).
     /// </summary>
     void MaxPoolProductBackward(Tensor dMaxima, Tensor argMax, Tensor hidden, Tensor weight, float scale, Tensor accumulateDHidden, Tensor accumulateDWeight, Tensor accumulateDBias);
+
+    /// <summary>
+    /// losses[m] = −log softmax(hidden[m] · weightᵀ)[labels[m]] without writing [M, V]; best[m] is the entry of the greatest logit, the
+    /// first on a tie. hidden [M, H]; weight [V, H], Float32 or BFloat16; labels Int32 [1, M]; logSumExp and losses [1, M]; best Int32 [1, M].
+    /// </summary>
+    void CrossEntropyProductForward(Tensor hidden, ProjectionWeight weight, Tensor labels, Tensor logSumExp, Tensor losses, Tensor best);
+
+    /// <summary>
+    /// dHidden = lossWeight · ∂Σ losses/∂hidden, dWeight += lossWeight · ∂Σ losses/∂weight unless it is empty (frozen). Logits are
+    /// computed again; logSumExp is the forward's.
+    /// </summary>
+    void CrossEntropyProductBackward(Tensor hidden, Tensor weight, Tensor labels, Tensor logSumExp, float lossWeight, Tensor dHidden, Tensor accumulateDWeight);
 
     // ---- the transformer -----------------------------------------------------------------------------------------
 

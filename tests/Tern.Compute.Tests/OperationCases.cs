@@ -44,6 +44,28 @@ internal static class OperationCases
             Tensor input = Values(t, Tokens, Columns), gate = Values(t, Vocabulary, Columns, 2), up = Values(t, Vocabulary, Columns, 3);
             return new(t, [t.Unset(Tokens, Vocabulary)], (b, d) => b.GatedProjectForward(input, gate, up, default, default, d[0]));
         },
+        [nameof(IBackend.LoraForward)] = t =>
+        {
+            Tensor input = Values(t, Tokens, Columns), a = Values(t, 7, Columns, 2), b = Values(t, KeyColumns, 7, 3);
+            Dropout dropout = new(0.3f, 5, t.Ints(TestValues.Integers(Tokens, int.MaxValue, 4), 1, Tokens));
+            return new(t, [t.Unset(Tokens, 7), Values(t, Tokens, KeyColumns, 5)], (back, d) => back.LoraForward(input, a, b, 0.5f, dropout, d[0], d[1]));
+        },
+        [nameof(IBackend.LoraBackward)] = t =>
+        {
+            Tensor input = Values(t, Tokens, Columns), a = Values(t, 7, Columns, 2), b = Values(t, KeyColumns, 7, 3), dOutput = Values(t, Tokens, KeyColumns, 4), projected = Values(t, Tokens, 7, 5);
+            Dropout dropout = new(0.3f, 5, t.Ints(TestValues.Integers(Tokens, int.MaxValue, 4), 1, Tokens));
+            return new(t, [Values(t, Tokens, Columns, 6), Values(t, 7, Columns, 7), Values(t, KeyColumns, 7, 8)], (back, d) => back.LoraBackward(dOutput, input, a, b, projected, 0.5f, dropout, d[0], d[1], d[2]));
+        },
+        [nameof(IBackend.CrossEntropyProductForward)] = t =>
+        {
+            Tensor hidden = Values(t, Tokens, Columns), weight = Values(t, Vocabulary, Columns, 2), labels = t.Ints(TestValues.Integers(Tokens, Vocabulary, 3), 1, Tokens), best = t.Ints(new int[Tokens], 1, Tokens);
+            return new(t, [t.Unset(1, Tokens), t.Unset(1, Tokens), best], (b, d) => b.CrossEntropyProductForward(hidden, weight, labels, d[0], d[1], d[2]));
+        },
+        [nameof(IBackend.CrossEntropyProductBackward)] = t =>
+        {
+            Tensor hidden = Values(t, Tokens, Columns), weight = Values(t, Vocabulary, Columns, 2), labels = t.Ints(TestValues.Integers(Tokens, Vocabulary, 3), 1, Tokens), logSumExp = Values(t, 1, Tokens, 4);
+            return new(t, [t.Unset(Tokens, Columns), Values(t, Vocabulary, Columns, 5)], (b, d) => b.CrossEntropyProductBackward(hidden, weight, labels, logSumExp, 0.1f, d[0], d[1]));
+        },
         [nameof(IBackend.MaxPoolProductForward)] = t =>
         {
             Tensor hidden = Values(t, Tokens, Columns), weight = Values(t, Vocabulary, Columns, 2), bias = Values(t, 1, Vocabulary, 3), starts = SequenceStarts(t), argMax = t.Ints(new int[Sequences * Vocabulary], Sequences, Vocabulary);

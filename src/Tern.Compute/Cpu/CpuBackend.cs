@@ -78,6 +78,18 @@ public sealed class CpuBackend : IBackend
         }
     }
 
+    public void LoraForward(Tensor input, Tensor a, Tensor b, float scale, in Dropout dropout, Tensor projected, Tensor accumulateDestination) =>
+        Lora.Forward(_projections, _pool, input, a, b, scale, dropout, projected, accumulateDestination);
+
+    public void LoraBackward(Tensor dOutput, Tensor input, Tensor a, Tensor b, Tensor projected, float scale, in Dropout dropout, Tensor accumulateDInput, Tensor accumulateDA, Tensor accumulateDB) =>
+        Lora.Backward(_projections, _pool, dOutput, input, a, b, projected, scale, dropout, accumulateDInput, accumulateDA, accumulateDB);
+
+    public void CrossEntropyProductForward(Tensor hidden, ProjectionWeight weight, Tensor labels, Tensor logSumExp, Tensor losses, Tensor best) =>
+        CrossEntropyProduct.Forward(_projections, _pool, hidden, weight, labels, logSumExp, losses, best);
+
+    public void CrossEntropyProductBackward(Tensor hidden, Tensor weight, Tensor labels, Tensor logSumExp, float lossWeight, Tensor dHidden, Tensor accumulateDWeight) =>
+        CrossEntropyProduct.Backward(_projections, _pool, hidden, weight, labels, logSumExp, lossWeight, dHidden, accumulateDWeight);
+
     public void GatedProjectForward(Tensor input, ProjectionWeight gate, ProjectionWeight up, Tensor gateOutput, Tensor upOutput, Tensor activated) =>
         MatrixProduct.ProjectGated(_projections, _pool, input, gate, up, gateOutput, upOutput, activated);
 
