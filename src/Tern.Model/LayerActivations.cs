@@ -7,8 +7,8 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
 {
     private readonly TensorMemory[] _memories = [.. Enumerable.Range(0, 14).Select(_ => backend.Allocate(DType.Float32))];
 
-    /// <summary>[T, H] residual stream before the block</summary>
-    public Tensor Input { get; private set; }
+    /// <summary>[T, H] residual stream before the block; in this memory or, where blocks are computed again, in the model's</summary>
+    public Tensor Input { get; set; }
 
     /// <summary>[1, T]</summary>
     public Tensor AttentionInverseRms { get; private set; }
@@ -50,13 +50,13 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
     public Tensor Activated { get; private set; }
 
     /// <summary>Shapes everything for a batch of that many tokens; gate and up are only kept for a backward, otherwise empty.</summary>
-    public void Shape(int tokenCount, bool keepForBackward)
+    public void Shape(int tokenCount, bool keepForBackward, bool ownsInput = true)
     {
         int hidden = config.HiddenSize;
         int queries = config.HeadCount * config.HeadSize;
         int keys = config.KeyValueHeadCount * config.HeadSize;
-        int next = 0;
-        Input = Take(tokenCount, hidden);
+        int next = ownsInput ? 0 : 1;
+        Input = ownsInput ? Take(tokenCount, hidden) : default;
         AttentionInverseRms = Take(1, tokenCount);
         AttentionNormed = Take(tokenCount, hidden);
         Query = Take(tokenCount, queries);

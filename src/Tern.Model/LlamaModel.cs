@@ -13,6 +13,7 @@ public sealed class LlamaModel : IDisposable
     private readonly LlamaConfig _config;
     private readonly RotaryTable _rotary;
     private readonly List<LayerActivations> _layers = [];
+    private readonly List<TensorMemory> _streams = []; // what enters each block, where blocks are computed again
     private readonly List<IDisposable> _owned = [];
     private readonly TensorMemory _tokenMemory;
     private readonly TensorMemory _startMemory;
@@ -35,6 +36,7 @@ public sealed class LlamaModel : IDisposable
     private int _runLayerCount;
     private bool _causal;
     private bool _kept;
+    private bool _recomputed;
 
     public LlamaModel(IBackend backend, LlamaWeights weights)
     {
@@ -66,6 +68,12 @@ public sealed class LlamaModel : IDisposable
     /// <summary>True: no blocks run; hidden states are the normed embeddings. For ablations.</summary>
     public bool BypassBlocks { get; set; }
 
+    /// <summary>
+    /// True: of a forward pass only what enters each block is kept, and the backward computes each block but the last again:
+    /// the same gradients bit for bit, for a third more time and one block's activations instead of all.
+    /// </summary>
+    public bool RecomputeActivations { get; set; }
+
     private float AttentionScale => 1f / MathF.Sqrt(_config.HeadSize);
 
     /// <summary>
@@ -78,6 +86,7 @@ public sealed class LlamaModel : IDisposable
         int hidden = _config.HiddenSize;
         _causal = causal;
         _kept = keepForBackward;
+        _recomputed = keepForBackward && RecomputeActivations;
         _runLayerCount = BypassBlocks ? 0 : _config.LayerCount;
         if (!Weights.IsTrainable)
         {
@@ -95,13 +104,13 @@ public sealed class LlamaModel : IDisposable
         _finalInverseRms = _finalInverseRmsMemory.Shape(1, tokens.Length);
         for (int i = 0; i < _runLayerCount; i++)
         {
-            Activations(i).Shape(tokens.Length, keepForBackward);
+            Activations(i).Shape(tokens.Length, keepForBackward, ownsInput: !_recomputed);
         }
 
         _backend.EmbeddingForward(Weights.Embedding.Value, _tokens, StreamBefore(0));
         for (int i = 0; i < _runLayerCount; i++)
         {
-            LayerForward(Weights.Layers[i], Activations(i), StreamBefore(i + 1));
+            LayerForward(Weights.Layers[i], Entering(i), StreamBefore(i + 1));
         }
 
         _backend.RmsNormForward(_residual, Weights.FinalNorm.Value, _config.RmsNormEpsilon, _finalInverseRms, output);
@@ -119,19 +128,26 @@ public sealed class LlamaModel : IDisposable
             throw new InvalidOperationException("a backward pass needs a forward pass with keepForBackward before it, and each forward pass has only one");
         }
 
-        _kept = false;
         Tensor dStream = _dResidualMemory.Shape(dHidden.Rows, dHidden.Columns);
         _backend.Fill(0f, dStream);
         _backend.RmsNormBackward(dHidden, _residual, Weights.FinalNorm.Value, _finalInverseRms, dStream, Weights.FinalNorm.Gradient);
         for (int i = _runLayerCount - 1; i >= 0; i--)
         {
-            LayerBackward(Weights.Layers[i], _layers[i], dStream);
+            LayerActivations kept = Entering(i);
+            if (_recomputed && i < _runLayerCount - 1)
+            {
+                LayerForward(Weights.Layers[i], kept, output: default);
+            }
+
+            LayerBackward(Weights.Layers[i], kept, dStream);
         }
 
         if (Weights.Embedding.IsTrainable)
         {
             _backend.EmbeddingBackward(dStream, _tokens, Weights.Embedding.Gradient);
         }
+
+        _kept = false;
     }
 
     /// <summary>All logits [T, V] without scale or bias: for checks of small models, as the sparse head never needs them.</summary>
@@ -146,12 +162,14 @@ public sealed class LlamaModel : IDisposable
     public void Dispose()
     {
         _layers.ForEach(l => l.Dispose());
+        _streams.ForEach(s => s.Dispose());
         _owned.ForEach(o => o.Dispose());
         _layers.Clear();
+        _streams.Clear();
         _owned.Clear();
     }
 
-    /// <summary>One block: from the residual stream in <c>kept.Input</c> to that in <paramref name="output"/>, which without a backward may be the same memory.</summary>
+    /// <summary>One block: from the residual stream in <c>kept.Input</c> to that in <paramref name="output"/>, which without a backward may be the same memory, and is empty when only what is kept is wanted.</summary>
     private void LayerForward(LlamaLayer layer, LayerActivations kept, Tensor output)
     {
         float epsilon = _config.RmsNormEpsilon;
@@ -166,7 +184,10 @@ public sealed class LlamaModel : IDisposable
 
         _backend.RmsNormForward(kept.Middle, layer.FeedForwardNorm.Value, epsilon, kept.FeedForwardInverseRms, kept.FeedForwardNormed);
         _backend.GatedProjectForward(kept.FeedForwardNormed, layer.Gate.Operand, layer.Up.Operand, kept.Gate, kept.Up, kept.Activated);
-        _backend.ProjectForward(kept.Activated, layer.Down.Operand, kept.Middle, output);
+        if (!output.IsEmpty)
+        {
+            _backend.ProjectForward(kept.Activated, layer.Down.Operand, kept.Middle, output);
+        }
     }
 
     /// <summary>The block in reverse. dStream [T, H] is the gradient after the block on entry and that before it on return.</summary>
@@ -203,12 +224,38 @@ public sealed class LlamaModel : IDisposable
         _backend.ProjectBackward(dOutput, input, weight.Value, accumulate, dInput, weight.Gradient);
 
     /// <summary>Where the residual stream before a block is kept; behind the last block it is what the final norm reads.</summary>
-    private Tensor StreamBefore(int layer) => layer == _runLayerCount ? _residual : Activations(layer).Input;
+    private Tensor StreamBefore(int layer)
+    {
+        if (layer == _runLayerCount)
+        {
+            return _residual;
+        }
 
-    /// <summary>Without a backward all blocks share one block's memory.</summary>
+        if (!_recomputed)
+        {
+            return Activations(layer).Input;
+        }
+
+        while (_streams.Count <= layer)
+        {
+            _streams.Add(_backend.Allocate(DType.Float32));
+        }
+
+        return _streams[layer].Shape(_tokens.Columns, _config.HiddenSize);
+    }
+
+    /// <summary>The block's activations with its input in place.</summary>
+    private LayerActivations Entering(int layer)
+    {
+        LayerActivations activations = Activations(layer);
+        activations.Input = StreamBefore(layer);
+        return activations;
+    }
+
+    /// <summary>Without a backward, and where blocks are computed again, all blocks share one block's memory.</summary>
     private LayerActivations Activations(int layer)
     {
-        int index = _kept ? layer : 0;
+        int index = _kept && !_recomputed ? layer : 0;
         while (_layers.Count <= index)
         {
             _layers.Add(new LayerActivations(_backend, _config));

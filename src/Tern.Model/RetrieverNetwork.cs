@@ -46,6 +46,13 @@ public sealed class RetrieverNetwork : IDisposable
         set => _model.BypassBlocks = value;
     }
 
+    /// <summary>Activation checkpointing: see <see cref="LlamaModel.RecomputeActivations"/>.</summary>
+    public bool RecomputeActivations
+    {
+        get => _model.RecomputeActivations;
+        set => _model.RecomputeActivations = value;
+    }
+
     /// <summary>
     /// Sparse: Int32 [B, V], the row in the last batch's tokens at which each entry had its maximum, −1 for an empty
     /// sequence. Dense: empty.
