@@ -35,6 +35,18 @@ public readonly record struct Tensor(nint Address, DType DType, int Rows, int Co
         return this with { Address = Address + (nint)start * RowPitch * DType.ByteSize(), Rows = count };
     }
 
+    /// <summary>Elements <paramref name="start"/> to <paramref name="start"/> + <paramref name="count"/> of a contiguous tensor as one row, sharing its memory.</summary>
+    public Tensor SliceElements(nint start, nint count)
+    {
+        if (!IsContiguous || start < 0 || count < 0 || count > ElementCount - start)
+        {
+            throw new ArgumentOutOfRangeException(nameof(start), $"elements {start}..{start + count} of {this}");
+        }
+
+        int columns = checked((int)count);
+        return new Tensor(Address + (start * DType.ByteSize()), DType, 1, columns, columns, IsHost);
+    }
+
     /// <summary>All elements of a contiguous host tensor.</summary>
     public unsafe Span<T> Span<T>()
         where T : unmanaged
