@@ -88,6 +88,10 @@ internal sealed class TrainFlags
 
     public Option<int> Accumulation { get; } = Flags.Count("--accumulation", "Batches of one step.", 1);
 
+    public Option<int> GradCacheChunk { get; } = Flags.Count("--grad-cache-chunk", "Texts whose activations are kept at a time (GradCache): larger batches in the same memory, every text encoded twice; 0 for all of a batch.", 0, least: 0);
+
+    public Option<bool> ActivationCheckpointing { get; } = new("--activation-checkpointing") { Description = "Compute each block again in the backward pass instead of keeping its activations; changes no bit of the result." };
+
     public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, else 2e-5.");
 
     public Option<double> WarmupRatio { get; } = Flags.Number("--warmup-ratio", "Part of the steps in which the learning rate rises.", 0.04);
@@ -143,6 +147,8 @@ internal sealed class TrainFlags
         ["--batch-size"] = "--batch",
         ["--n-negs"] = "--negatives",
         ["--gradient-accumulation-steps"] = "--accumulation",
+        ["--gradient-checkpointing"] = "--activation-checkpointing",
+        ["--gc-chunk-size"] = "--grad-cache-chunk",
         ["--max-grad-norm"] = "--clip",
         ["--lr"] = "--learning-rate",
         ["--t"] = "--temperature",
@@ -166,7 +172,7 @@ internal sealed class TrainFlags
         Option[] options =
         [
             Data, Train, Corpus, Model, New, Type, Loss, Output, Resume, Steps, Minutes,
-            Batch, Negatives, TrainGroupSize, Accumulation, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
+            Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
             QueryFlops, DocumentFlops, FlopsRampSteps, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
             Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
             Seed, SaveSteps, SaveLimit, LogSteps, Json,
@@ -212,6 +218,8 @@ internal sealed class TrainFlags
             BatchSize = parsed.GetValue(Batch),
             NegativeCount = parsed.GetValue(Negatives) ?? (parsed.GetValue(TrainGroupSize) - 1) ?? (objective.UsesTeacher ? 8 : 0),
             AccumulationCount = parsed.GetValue(Accumulation),
+            GradCacheChunk = parsed.GetValue(GradCacheChunk),
+            RecomputeActivations = parsed.GetValue(ActivationCheckpointing),
             LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : 2e-5)),
             WarmupRatio = (float)parsed.GetValue(WarmupRatio),
             Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },
@@ -237,15 +245,14 @@ internal sealed class TrainFlags
     private static Dictionary<string, string> Refusals()
     {
         const string NoAdapters = "adapters are not offered: all weights are trained; leave it out";
-        const string NoRecomputation = "activations are not recomputed; use a smaller --batch with --accumulation";
+        const string OneChunk = "queries and documents are cut into chunks together; give --grad-cache-chunk N";
         var refusals = new Dictionary<string, string>
         {
             ["--bf16"] = "give --precision bf16",
             ["--fp16"] = "there are no products in fp16; give --precision bf16, or leave it out",
-            ["--gradient-checkpointing"] = NoRecomputation,
-            ["--grad-cache"] = NoRecomputation,
-            ["--gc-q-chunk-size"] = NoRecomputation,
-            ["--gc-p-chunk-size"] = NoRecomputation,
+            ["--grad-cache"] = OneChunk,
+            ["--gc-q-chunk-size"] = OneChunk,
+            ["--gc-p-chunk-size"] = OneChunk,
             ["--is-bidirectional"] = "that is the default; leave it out, or give --causal for the other way",
             ["--resume-from-checkpoint"] = "give --resume, which takes the latest checkpoint in --output",
         };

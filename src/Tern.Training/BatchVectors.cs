@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using Tern.Compute;
 using Tern.Model;
+using Tern.Text;
 
 namespace Tern.Training;
 
@@ -21,14 +22,15 @@ internal sealed class BatchVectors(IBackend backend)
             CountNonZeros(values[split..]) / (double)(representations.Rows - queryCount));
     }
 
+    /// <summary><paramref name="latest"/>: those of the network's last call, the only ones of which it still knows the positions.</summary>
     /// <exception cref="TrainingCollapsedException">The vectors do not tell texts apart any more.</exception>
-    public void CheckCollapse(int step, RetrieverNetwork network, Tensor representations, TrainingBatch batch)
+    public void CheckCollapse(int step, RetrieverNetwork network, Tensor representations, int queryCount, Tensor latest, TokenBatch latestSequences)
     {
         ReadOnlySpan<float> values = OnHost(representations, ref _values);
-        CollapseCheck.Vectors(step, values, representations.Columns, batch.QueryCount);
+        CollapseCheck.Vectors(step, values, representations.Columns, queryCount);
         if (network.Contract.Kind == RepresentationKind.Sparse)
         {
-            CollapseCheck.Positions(step, values, OnHost(network.ArgMax, ref _argMax), batch.Sequences.SequenceStarts);
+            CollapseCheck.Positions(step, OnHost(latest, ref _values), OnHost(network.ArgMax, ref _argMax), latestSequences.SequenceStarts);
         }
     }
 

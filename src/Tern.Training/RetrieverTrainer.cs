@@ -1,13 +1,17 @@
 using System.Diagnostics;
+using System.Globalization;
 using Tern.Compute;
+using Tern.Compute.Collectives;
 using Tern.Model;
+using Tern.Text;
 
 namespace Tern.Training;
 
 /// <summary>
 /// Trains one network on one set, whatever its head and objective. Queries and contexts of a batch go through the network
 /// together. Runs with equal options, weights and set give equal losses; a resumed run gives those of one that was never
-/// stopped. Disposes its own memory, not the network's. One caller at a time.
+/// stopped. With ranks, each has a trainer with its own backend and network; they share every batch and keep equal weights.
+/// Disposes its own memory, not the network's. One caller at a time.
 /// </summary>
 public sealed class RetrieverTrainer : IDisposable
 {
@@ -20,6 +24,8 @@ public sealed class RetrieverTrainer : IDisposable
     private readonly RetrievalLoss _loss;
     private readonly AdamWOptimizer _optimizer;
     private readonly BatchVectors _vectors;
+    private readonly BatchRepresentations _representations;
+    private readonly ICollective? _ranks;
     private readonly TensorMemory _dRepresentations;
     private readonly LearningRateSchedule _learningRate;
     private readonly RegularizerSchedule _queryFlops;
@@ -28,7 +34,7 @@ public sealed class RetrieverTrainer : IDisposable
 
     /// <exception cref="ArgumentException">An option is out of its range, or does not suit the network or the set.</exception>
     /// <exception cref="InvalidDataException">An example lacks negatives or teacher scores; it is named.</exception>
-    public RetrieverTrainer(IBackend backend, RetrieverNetwork network, TrainingSet set, TrainingOptions options)
+    public RetrieverTrainer(IBackend backend, RetrieverNetwork network, TrainingSet set, TrainingOptions options, ICollective? ranks = null)
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(set);
@@ -47,16 +53,22 @@ public sealed class RetrieverTrainer : IDisposable
         _network = network;
         _set = set;
         _options = options;
+        _ranks = ranks is { RankCount: > 1 } ? ranks : null;
+        network.RecomputeActivations = options.RecomputeActivations;
         _sampler = new BatchSampler(set, options);
         _batch = new TrainingBatch(options.BatchSize, options.NegativeCount);
-        _optimizer = new AdamWOptimizer(backend, network.Weights.Parameters, options);
+        _optimizer = new AdamWOptimizer(backend, network.Weights.Parameters, options, _ranks);
         _loss = new RetrievalLoss(backend, options, set);
         _vectors = new BatchVectors(backend);
+        _representations = new BatchRepresentations(backend, network, options, _ranks);
         _dRepresentations = backend.Allocate(DType.Float32);
         _learningRate = new LearningRateSchedule(options.LearningRate, options.WarmupSteps, options.StepCount);
         _queryFlops = new RegularizerSchedule(options.QueryFlopsWeight, options.RampSteps);
         _documentFlops = new RegularizerSchedule(options.DocumentFlopsWeight, options.RampSteps);
     }
+
+    /// <summary>True for the rank that writes files and has something to say; without ranks always.</summary>
+    private bool IsFirst => _ranks is null or { Rank: 0 };
 
     /// <summary>Optimiser steps done.</summary>
     public int Step { get; private set; }
@@ -73,6 +85,7 @@ public sealed class RetrieverTrainer : IDisposable
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         RequireOwnDirectory();
+        StartTogether();
         _history.EnsureCapacity(_options.StepCount);
         _network.Weights.ZeroGradients();
         string? checkpoint = null;
@@ -81,7 +94,7 @@ public sealed class RetrieverTrainer : IDisposable
         long previous = start;
         try
         {
-            while (Step < _options.StepCount && !cancellationToken.IsCancellationRequested)
+            while (Step < _options.StepCount && !IsStopWanted(cancellationToken))
             {
                 TrainingStep done = Advance(Step + 1);
                 Step = done.Step;
@@ -104,7 +117,7 @@ public sealed class RetrieverTrainer : IDisposable
         }
         finally
         {
-            if (_options.CheckpointDirectory is { } directory)
+            if (IsFirst && _options.CheckpointDirectory is { } directory)
             {
                 TrainingHistory.Write(directory, _history);
             }
@@ -119,9 +132,20 @@ public sealed class RetrieverTrainer : IDisposable
         return new TrainingResult(Step, stopped, checkpoint, _history, Stopwatch.GetElapsedTime(start));
     }
 
-    /// <summary>Writes weights, moments, position and history to a directory of that name, replacing it whole.</summary>
-    public void SaveCheckpoint(string directory) =>
-        TrainingCheckpoint.Write(directory, _backend, _network, _optimizer, TrainingState.Describe(_backend, _set, _options, Step), _history, _options.CheckpointFiles);
+    /// <summary>Writes weights, moments, position and history to a directory of that name, replacing it whole. With ranks all call it and the first writes.</summary>
+    public void SaveCheckpoint(string directory)
+    {
+        if (IsFirst)
+        {
+            TrainingCheckpoint.Write(directory, _backend, _network, _optimizer, TrainingState.Describe(_backend, _set, _options, Step, _ranks?.RankCount ?? 1), _history, _options.CheckpointFiles);
+        }
+        else
+        {
+            TrainingCheckpoint.GiveMoments(_optimizer);
+        }
+
+        _ranks?.Barrier();
+    }
 
     /// <summary>
     /// Goes on from a checkpoint, or from the latest one in a run's directory: overwrites the network's weights.
@@ -143,6 +167,7 @@ public sealed class RetrieverTrainer : IDisposable
     {
         _optimizer.Dispose();
         _loss.Dispose();
+        _representations.Dispose();
         _dRepresentations.Dispose();
     }
 
@@ -171,7 +196,7 @@ public sealed class RetrieverTrainer : IDisposable
         for (int micro = 0; micro < _options.AccumulationCount; micro++)
         {
             _sampler.Fill(((long)(step - 1) * _options.AccumulationCount) + micro, _batch);
-            Tensor representations = _network.Forward(_batch.Sequences.Tokens, _batch.Sequences.SequenceStarts, keepForBackward: true); // [B + C, D]
+            Tensor representations = _representations.Forward(_batch); // [B + C, D]
             Tensor dRepresentations = _dRepresentations.Shape(representations.Rows, representations.Columns);
             sum += _loss.Evaluate(representations, _batch, queryFlopsWeight, documentFlopsWeight, share, dRepresentations);
             tokenCount += _batch.Sequences.TokenCount;
@@ -180,11 +205,14 @@ public sealed class RetrieverTrainer : IDisposable
             documentNonZeros += nonZeros.Documents * share;
             if (IsCollapseCheckDue(step))
             {
-                _vectors.CheckCollapse(step, _network, representations, _batch);
+                (Tensor latest, TokenBatch sequences) = _representations.Latest;
+                _vectors.CheckCollapse(step, _network, representations, _batch.QueryCount, latest, sequences);
             }
 
-            _network.Backward(dRepresentations);
+            _representations.Backward(_batch, dRepresentations);
         }
+
+        _optimizer.SumGradients();
 
         LossParts mean = sum.Scale(share);
         return new TrainingStep
@@ -226,9 +254,36 @@ public sealed class RetrieverTrainer : IDisposable
         string checkpoint = TrainingCheckpoint.PathOf(directory, Step);
         Directory.CreateDirectory(directory);
         SaveCheckpoint(checkpoint);
-        TrainingCheckpoint.Prune(directory, Step, _options.CheckpointsKept);
+        if (IsFirst)
+        {
+            TrainingCheckpoint.Prune(directory, Step, _options.CheckpointsKept);
+        }
+
         return checkpoint;
     }
+
+    /// <summary>Ranks that were started with different things would train different models without an error.</summary>
+    private void StartTogether()
+    {
+        if (_ranks is null)
+        {
+            return;
+        }
+
+        TrainingState state = TrainingState.Describe(_backend, _set, _options, Step);
+        _ranks.RequireSame("the training set", state.TrainingSet);
+        _ranks.RequireSame("the step to go on from", state.Step.ToString(CultureInfo.InvariantCulture));
+        _ranks.RequireSame("the precision of products", state.Precision);
+        _ranks.RequireSame("the options", (_options with { CheckpointDirectory = null, CheckpointFiles = [] }).ToString());
+        foreach (Parameter parameter in _network.Weights.Parameters.Where(p => p.IsTrainable))
+        {
+            _ranks.Broadcast(parameter.Value, 0);
+        }
+    }
+
+    /// <summary>Ranks stop after the same step.</summary>
+    private bool IsStopWanted(CancellationToken cancellationToken) =>
+        _ranks?.Any(cancellationToken.IsCancellationRequested) ?? cancellationToken.IsCancellationRequested;
 
     /// <summary>A run never mixes its checkpoints with another's, from which it would later be resumed by mistake.</summary>
     private void RequireOwnDirectory()

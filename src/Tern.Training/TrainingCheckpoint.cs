@@ -28,6 +28,16 @@ internal static class TrainingCheckpoint
             .Select(c => (c.Step, c.Path))
             .OrderBy(c => c.Step)];
 
+    /// <summary>What a rank that writes nothing does while rank 0 writes: gives its parts of the moments, in their order.</summary>
+    public static void GiveMoments(AdamWOptimizer optimizer)
+    {
+        foreach (OptimizedParameter optimized in optimizer.Parameters)
+        {
+            _ = optimizer.Whole(optimized, optimized.FirstMoment);
+            _ = optimizer.Whole(optimized, optimized.SecondMoment);
+        }
+    }
+
     public static void Write(string directory, IBackend backend, RetrieverNetwork network, AdamWOptimizer optimizer, TrainingState state, IReadOnlyList<TrainingStep> history, IReadOnlyList<string> files)
     {
         string aside = directory + ".tmp";
@@ -91,9 +101,10 @@ internal static class TrainingCheckpoint
         {
             string name = optimized.Parameter.Name;
             (SafetensorsFile file, SafetensorsEntry entry) = weights.Find(name);
-            Upload(backend, file, entry, optimized.Parameter.Value);
-            Upload(backend, moments, Find(moments, FirstMoment + name), optimized.FirstMoment);
-            Upload(backend, moments, Find(moments, SecondMoment + name), optimized.SecondMoment);
+            Tensor value = optimized.Parameter.Value;
+            Upload(backend, file, entry, value, 0, value);
+            Upload(backend, moments, Find(moments, FirstMoment + name), value, optimizer.PartStart(optimized), optimized.FirstMoment);
+            Upload(backend, moments, Find(moments, SecondMoment + name), value, optimizer.PartStart(optimized), optimized.SecondMoment);
         }
     }
 
@@ -102,16 +113,17 @@ internal static class TrainingCheckpoint
         List<SafetensorsSource> sources = [];
         foreach (OptimizedParameter optimized in optimizer.Parameters)
         {
-            sources.Add(Source(FirstMoment + optimized.Parameter.Name, optimized.FirstMoment));
-            sources.Add(Source(SecondMoment + optimized.Parameter.Name, optimized.SecondMoment));
+            sources.Add(Source(FirstMoment, optimized, optimized.FirstMoment));
+            sources.Add(Source(SecondMoment, optimized, optimized.SecondMoment));
         }
 
         SafetensorsWriter.Write(path, sources);
 
-        SafetensorsSource Source(string name, Tensor tensor) => new(name, "F32", [tensor.Rows, tensor.Columns], stream =>
+        SafetensorsSource Source(string prefix, OptimizedParameter optimized, Tensor moment) => new(prefix + optimized.Parameter.Name, "F32", [optimized.Parameter.Value.Rows, optimized.Parameter.Value.Columns], stream =>
         {
-            float[] values = new float[tensor.ElementCount];
-            backend.Download<float>(tensor, values);
+            Tensor whole = optimizer.Whole(optimized, moment);
+            float[] values = new float[whole.ElementCount];
+            backend.Download<float>(whole, values);
             stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
         });
     }
@@ -120,13 +132,13 @@ internal static class TrainingCheckpoint
         ? entry
         : throw new InvalidDataException($"{file.Path}: tensor '{name}' is missing; resume from another checkpoint");
 
-    private static unsafe void Upload(IBackend backend, SafetensorsFile file, SafetensorsEntry entry, Tensor destination)
+    private static unsafe void Upload(IBackend backend, SafetensorsFile file, SafetensorsEntry entry, Tensor whole, nint start, Tensor destination)
     {
-        if (entry.DType != "F32" || entry.ByteCount != (long)destination.ElementCount * sizeof(float))
+        if (entry.DType != "F32" || entry.ByteCount != (long)whole.ElementCount * sizeof(float))
         {
-            throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' is {entry.DType} {entry.ShapeText}, expected F32 [{destination.Rows}, {destination.Columns}]; resume from another checkpoint");
+            throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' is {entry.DType} {entry.ShapeText}, expected F32 [{whole.Rows}, {whole.Columns}]; resume from another checkpoint");
         }
 
-        backend.Upload(new ReadOnlySpan<float>((void*)file.Address(entry), checked((int)destination.ElementCount)), destination);
+        backend.Upload(new ReadOnlySpan<float>((float*)file.Address(entry) + start, checked((int)destination.ElementCount)), destination);
     }
 }

@@ -16,7 +16,7 @@ public sealed record TrainingOptions
     /// <summary>Optimiser steps of the whole run; the schedules are stretched over them.</summary>
     public required int StepCount { get; init; }
 
-    /// <summary>Queries of one contrastive batch.</summary>
+    /// <summary>Queries of one contrastive batch, of all ranks together.</summary>
     public int BatchSize { get; init; } = 64;
 
     /// <summary>Hard negatives drawn per query, without replacement, anew in every epoch; 0 leaves the in-batch ones.</summary>
@@ -33,6 +33,18 @@ public sealed record TrainingOptions
 
     /// <summary>Batches per optimiser step; each is a full contrastive batch, losses are averaged over them.</summary>
     public int AccumulationCount { get; init; } = 1;
+
+    /// <summary>
+    /// GradCache: at most so many sequences (queries and contexts) keep their activations at a time; 0 for all of a batch. The
+    /// gradient is the undivided batch's but for rounding; every sequence is encoded twice.
+    /// </summary>
+    public int GradCacheChunk { get; init; }
+
+    /// <summary>Activation checkpointing: the backward computes each block again instead of keeping its activations. Changes no bit of the result.</summary>
+    public bool RecomputeActivations { get; init; }
+
+    /// <summary>ZeRO-1, with several ranks: each keeps AdamW's moments for its part of the parameters only.</summary>
+    public bool ShardOptimizer { get; init; }
 
     /// <summary>Highest learning rate, reached after the warm-up.</summary>
     public float LearningRate { get; init; } = 1e-3f;
@@ -89,6 +101,7 @@ public sealed record TrainingOptions
         Require(!Objective.UsesTeacher || NegativeCount > 0, nameof(NegativeCount), NegativeCount, $"at least 1 for the objective {Objective}");
         Require(!Objective.UsesTeacher || !AllowFewerNegatives, nameof(AllowFewerNegatives), AllowFewerNegatives, "false for an objective with a teacher, which has not scored random documents");
         Require(AccumulationCount > 0, nameof(AccumulationCount), AccumulationCount, "at least 1");
+        Require(GradCacheChunk >= 0, nameof(GradCacheChunk), GradCacheChunk, "at least 0");
         Require(LearningRate > 0f && float.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "a finite number above 0");
         Require(WarmupRatio >= 0f && WarmupRatio <= 1f, nameof(WarmupRatio), WarmupRatio, "between 0 and 1");
         Require(Optimizer is { Beta1: >= 0f and < 1f, Beta2: >= 0f and < 1f, Epsilon: > 0f, WeightDecay: >= 0f }, nameof(Optimizer), Optimizer, "two betas from 0 to below 1, an epsilon above 0 and a decay of at least 0");

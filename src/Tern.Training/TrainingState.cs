@@ -22,6 +22,8 @@ internal sealed record TrainingState
         nameof(TrainingOptions.CheckpointsKept),
         nameof(TrainingOptions.CheckpointFiles),
         nameof(TrainingOptions.CollapseCheckInterval),
+        nameof(TrainingOptions.RecomputeActivations),
+        nameof(TrainingOptions.ShardOptimizer),
     ];
 
     /// <summary>Optimiser steps done.</summary>
@@ -44,9 +46,12 @@ internal sealed record TrainingState
     /// <summary>For the record: results do not depend on it. 0 where the backend has none.</summary>
     public required int ThreadCount { get; init; }
 
+    /// <summary>For the record: with another number of ranks sums are rounded otherwise, in the last bits.</summary>
+    public int RankCount { get; init; } = 1;
+
     public required JsonObject Options { get; init; }
 
-    public static TrainingState Describe(IBackend backend, TrainingSet set, TrainingOptions options, int step) => new()
+    public static TrainingState Describe(IBackend backend, TrainingSet set, TrainingOptions options, int step, int rankCount = 1) => new()
     {
         Step = step,
         BatchCount = (long)step * options.AccumulationCount,
@@ -55,6 +60,7 @@ internal sealed record TrainingState
         Precision = backend.Precision.ToName(),
         SimdPath = SimdPaths.Current.Name,
         ThreadCount = (backend as CpuBackend)?.ThreadCount ?? 0,
+        RankCount = rankCount,
         Options = JsonSerializer.SerializeToNode(options, TrainingJsonContext.Default.TrainingOptions)!.AsObject(),
     };
 
