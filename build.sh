@@ -17,7 +17,8 @@ restore() {
     dotnet restore "$1" --verbosity quiet || { sleep 5; dotnet restore "$1" --verbosity quiet; }
 }
 
-# The optional native products (bfloat16, int8). Without cmake and a C compiler everything else still works, and --quiet says nothing.
+# The optional native parts: products for the CPU (bfloat16, int8), CUDA kernels, and the same kernels for the CPU. Without
+# cmake and a C compiler everything else still works, and --quiet says nothing.
 build_native() {
     if [ "$(uname -m)" != x86_64 ] || ! command -v cmake >/dev/null 2>&1 || ! command -v cc >/dev/null 2>&1; then
         [ "${1:-}" = --quiet ] || { echo "build.sh native needs cmake and gcc or clang on x86-64 (Debian: apt-get install cmake gcc); without them products stay Float32" >&2; exit 3; }
@@ -25,11 +26,12 @@ build_native() {
     fi
     local log=artifacts/native/build.log
     mkdir -p artifacts/native
-    if ! { cmake -S . -B artifacts/native -DCMAKE_BUILD_TYPE=Release && cmake --build artifacts/native; } >"$log" 2>&1; then
+    if ! { cmake -S . -B artifacts/native -DCMAKE_BUILD_TYPE=Release && cmake --build artifacts/native --parallel; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         [ "${1:-}" = --quiet ] || exit 3
-        echo "build.sh: the native products did not build ($log); going on without them" >&2
+        echo "build.sh: the native parts did not build ($log); going on without them" >&2
     fi
+    [ "${1:-}" = --quiet ] || grep -oE 'tern: .*' "$log" >&2 || true
 }
 
 # The command is artifacts/bin/tern, a link to the program that the build leaves in its own folder.
@@ -122,7 +124,7 @@ test)
     ;;
 native)
     build_native
-    find artifacts/native/runtimes -type f
+    find artifacts/native/runtimes artifacts/native/kernels artifacts/native/emulator -type f \( -name '*.so' -o -name '*.ptx' -o -name '*.cubin' \) 2>/dev/null || true
     ;;
 bench)
     need_sdk
@@ -151,7 +153,8 @@ usage: ./build.sh VERB [arguments]
   demo    build, then run the demo: collection, training, index, search, report (passes arguments on: --minutes 30)
   test    build everything and run all tests; the last line is "N passed, N failed, N skipped"
   build   build the command line program artifacts/bin/tern
-  native  build the optional native products (bfloat16, int8) with cmake; the other verbs do so where they can
+  native  build the optional native parts with cmake: products for the CPU (bfloat16, int8), CUDA kernels (needs clang 19 or
+          later), the same kernels for the CPU (for tests); the other verbs do so where they can
   capi    compile the C library to native code and put it with its header under artifacts/capi (needs cc or clang)
   bench   run the benchmarks: products, operations, dense, bisection (each with --help), or BenchmarkDotNet's arguments
   pack    make the NuGet packages under artifacts/packages

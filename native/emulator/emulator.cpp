@@ -1,0 +1,32 @@
+#include "emulator.h"
+
+#include <cstring>
+
+#include "scheduler.hpp"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+static emulator::Options options;
+
+EXPORT void tern_emulator_configure(unsigned seed, unsigned workers, int check_races) { options = {seed, workers, check_races != 0}; }
+
+EXPORT int tern_emulator_kernel_count(void) { return static_cast<int>(emulator::kernels().size()); }
+
+EXPORT const char* tern_emulator_kernel_name(int index) { return emulator::kernels()[static_cast<size_t>(index)].name; }
+
+EXPORT const char* tern_emulator_kernel_signature(int index) { return emulator::kernels()[static_cast<size_t>(index)].signature.c_str(); }
+
+EXPORT unsigned tern_emulator_kernel_threads(int index) { return emulator::kernels()[static_cast<size_t>(index)].threads; }
+
+EXPORT int tern_emulator_find(const char* name) {
+    const auto& all = emulator::kernels();
+    for (size_t i = 0; i < all.size(); i++)
+        if (!std::strcmp(all[i].name, name)) return static_cast<int>(i);
+    return -1;
+}
+
+EXPORT int tern_emulator_launch(int index, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes, void** arguments) {
+    return emulator::run(emulator::kernels()[static_cast<size_t>(index)], dim3(grid_x, grid_y, grid_z), dim3(block_x, block_y, block_z), shared_bytes, arguments, options);
+}
+
+EXPORT const char* tern_emulator_error(void) { return emulator::last_error().c_str(); }
