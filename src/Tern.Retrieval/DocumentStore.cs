@@ -39,6 +39,8 @@ public sealed unsafe class DocumentStore : IDisposable
 
     public long ByteCount => _file.ByteCount;
 
+    internal ulong HeaderHash => _file.HeaderHash;
+
     /// <summary>True when the directory holds a finished store.</summary>
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));
 
@@ -53,7 +55,12 @@ public sealed unsafe class DocumentStore : IDisposable
             throw new DirectoryNotFoundException($"the directory {directory} does not exist");
         }
 
-        SectionFile file = SectionFile.Open(Path.Combine(directory, FileName), Magic);
+        return Open(PhysicalFiles.Instance, directory, verify);
+    }
+
+    internal static DocumentStore Open(IFileSystem files, string directory, bool verify)
+    {
+        SectionFile file = files.OpenSections(Path.Combine(directory, FileName), Magic);
         try
         {
             if (verify)
@@ -77,6 +84,14 @@ public sealed unsafe class DocumentStore : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         bool found = _ids.TryFind(externalId, out int document);
+        utf8Payload = found ? Payload(document) : default;
+        return found;
+    }
+
+    internal bool TryGet(ReadOnlySpan<byte> utf8Id, out ReadOnlySpan<byte> utf8Payload)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        bool found = _ids.TryFind(utf8Id, out int document);
         utf8Payload = found ? Payload(document) : default;
         return found;
     }

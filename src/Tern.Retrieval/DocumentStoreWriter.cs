@@ -9,14 +9,23 @@ namespace Tern.Retrieval;
 /// </summary>
 public sealed class DocumentStoreWriter : IDisposable
 {
+    private readonly IFileSystem _files;
+    private readonly string _directory;
     private readonly SectionFileWriter _writer;
     private readonly ExternalIdsBuilder _ids = new();
     private readonly List<ulong> _starts = [0];
 
     public DocumentStoreWriter(string directory)
+        : this(PhysicalFiles.Instance, directory)
     {
-        Directory.CreateDirectory(directory);
-        _writer = new SectionFileWriter(Path.Combine(directory, DocumentStore.FileName), DocumentStore.Magic);
+    }
+
+    internal DocumentStoreWriter(IFileSystem files, string directory)
+    {
+        files.CreateDirectory(directory);
+        _files = files;
+        _directory = directory;
+        _writer = new SectionFileWriter(files, Path.Combine(directory, DocumentStore.FileName), DocumentStore.Magic);
         _writer.Begin("payload");
     }
 
@@ -35,6 +44,7 @@ public sealed class DocumentStoreWriter : IDisposable
         _writer.Write<ulong>("paystart", System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_starts));
         _ids.Write(_writer);
         _writer.Complete();
+        _files.SyncDirectory(_directory);
     }
 
     public void Dispose() => _writer.Dispose();

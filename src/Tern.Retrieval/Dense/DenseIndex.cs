@@ -52,17 +52,25 @@ public sealed unsafe class DenseIndex : IDisposable
     /// <summary>Of the model whose vectors these are; empty when the builder gave none.</summary>
     public string Fingerprint => _manifest.Fingerprint;
 
+    internal ulong HeaderHash => _file.HeaderHash;
+
     /// <summary>Size on disk without the manifest.</summary>
     public long ByteCount => _file.ByteCount;
 
     /// <summary>True when the directory holds the vectors of a dense index.</summary>
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));
 
-    /// <summary>As <see cref="SparseIndex.Open"/>.</summary>
+    /// <summary>As <see cref="SparseIndex.Open(string, bool)"/>.</summary>
     public static DenseIndex Open(string directory, bool verify = true)
     {
-        IndexManifest manifest = IndexManifest.Load(directory, "dense");
-        SectionFile file = manifest.OpenSegment(directory, Magic);
+        GenerationFiles.RefuseUpdated(directory);
+        return Open(PhysicalFiles.Instance, directory, verify);
+    }
+
+    internal static DenseIndex Open(IFileSystem files, string directory, bool verify)
+    {
+        IndexManifest manifest = IndexManifest.Load(files, directory, "dense");
+        SectionFile file = manifest.OpenSegment(files, directory, Magic);
         try
         {
             if (verify)
@@ -86,13 +94,13 @@ public sealed unsafe class DenseIndex : IDisposable
     /// Fills <paramref name="hits"/> with the best documents and returns how many there are: all of them when k is larger
     /// than the index. The query must have <see cref="Dimension"/> finite elements. Nothing is allocated once warm.
     /// </summary>
-    public int Search(ReadOnlySpan<float> query, Span<Hit> hits) => Search(query, hits, default, Scan);
+    public int Search(ReadOnlySpan<float> query, Span<Hit> hits) => Search(query, hits, null, Scan);
 
     /// <summary>
-    /// The same among the documents whose bit is set in <paramref name="filter"/> (bit d % 64 of word d / 64; empty admits
-    /// all), read first from <paramref name="scan"/>: the index's narrow copy or Float32. Hits and scores do not depend on it.
+    /// The same among the documents of <paramref name="filter"/> (null admits all), read first from <paramref name="scan"/>:
+    /// the index's narrow copy or Float32. Hits and scores do not depend on it.
     /// </summary>
-    public int Search(ReadOnlySpan<float> query, Span<Hit> hits, ReadOnlySpan<ulong> filter, DenseScan scan)
+    public int Search(ReadOnlySpan<float> query, Span<Hit> hits, DocumentFilter? filter, DenseScan scan)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckQuery(query);
@@ -114,7 +122,7 @@ public sealed unsafe class DenseIndex : IDisposable
             context.Reset(k);
             fixed (float* q = query)
             {
-                DenseSearch.Run(_vectors, scan, q, k, _ids.Ranks, filter, context);
+                DenseSearch.Run(_vectors, scan, q, k, _ids.Ranks, filter is null ? default : filter.Words.Span, context);
             }
 
             return context.Queue.Drain(_ids.Order, hits);
@@ -138,7 +146,7 @@ public sealed unsafe class DenseIndex : IDisposable
     /// Many queries at once, the hits of each equal to those of a single search to the bit. Rows are read once for up to 64
     /// queries, as matrix products over the threads.
     /// </summary>
-    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, ReadOnlyMemory<ulong> filter = default)
+    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, DocumentFilter? filter = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
@@ -147,7 +155,7 @@ public sealed unsafe class DenseIndex : IDisposable
             CheckQuery(query);
         }
 
-        CheckFilter(filter.Span);
+        CheckFilter(filter);
         var results = new Hit[queries.Count][];
         k = Math.Min(k, DocumentCount);
         if (k == 0 || queries.Count < LeastBatch)
@@ -155,7 +163,7 @@ public sealed unsafe class DenseIndex : IDisposable
             for (int i = 0; i < queries.Count; i++)
             {
                 results[i] = new Hit[k];
-                int count = Search(queries[i], results[i], filter.Span, Scan);
+                int count = Search(queries[i], results[i], filter, Scan);
                 results[i] = results[i][..count];
             }
 
@@ -166,7 +174,7 @@ public sealed unsafe class DenseIndex : IDisposable
         float* norms = Norms();
         for (int first = 0; first < queries.Count; first += DenseBatchSearch.GroupSize)
         {
-            SearchGroup(queries, first, k, norms, filter, backend, results);
+            SearchGroup(queries, first, k, norms, filter?.Words ?? default, backend, results);
         }
 
         return results;
@@ -176,6 +184,10 @@ public sealed unsafe class DenseIndex : IDisposable
 
     /// <summary>The ordinal of an external id.</summary>
     public bool TryFind(string externalId, out int docId) => _ids.TryFind(externalId, out docId);
+
+    internal ReadOnlySpan<byte> IdBytes(int docId) => _ids.Bytes(docId);
+
+    internal bool TryFind(ReadOnlySpan<byte> utf8, out int docId) => _ids.TryFind(utf8, out docId);
 
     /// <summary>A document's vector, valid until Dispose.</summary>
     public ReadOnlySpan<float> Vector(int docId)
@@ -249,11 +261,11 @@ public sealed unsafe class DenseIndex : IDisposable
         }
     }
 
-    private void CheckFilter(ReadOnlySpan<ulong> filter)
+    private void CheckFilter(DocumentFilter? filter)
     {
-        if (!filter.IsEmpty && filter.Length < (DocumentCount + 63) / 64)
+        if (filter is not null && filter.DocumentCount != DocumentCount)
         {
-            throw new ArgumentException($"a filter of {filter.Length} words; {DocumentCount} documents need {(DocumentCount + 63) / 64}", nameof(filter));
+            throw new ArgumentException($"the filter is for an index of {filter.DocumentCount} documents; this one has {DocumentCount}", nameof(filter));
         }
     }
 

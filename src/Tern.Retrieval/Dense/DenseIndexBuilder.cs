@@ -9,6 +9,7 @@ namespace Tern.Retrieval;
 /// </summary>
 public sealed class DenseIndexBuilder : IDisposable
 {
+    private readonly IFileSystem _files;
     private readonly string _directory;
     private readonly int _dimension;
     private readonly string _fingerprint;
@@ -20,13 +21,19 @@ public sealed class DenseIndexBuilder : IDisposable
     private readonly List<ScanBound> _bounds = [];
 
     public DenseIndexBuilder(string directory, int dimension, string fingerprint = "", DenseScan scan = DenseScan.Float32)
+        : this(PhysicalFiles.Instance, directory, dimension, fingerprint, scan)
+    {
+    }
+
+    internal DenseIndexBuilder(IFileSystem files, string directory, int dimension, string fingerprint, DenseScan scan)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
-        Directory.CreateDirectory(directory);
+        files.CreateDirectory(directory);
+        _files = files;
         _directory = directory;
         _dimension = dimension;
         _fingerprint = fingerprint;
-        _writer = new SectionFileWriter(Path.Combine(directory, DenseIndex.FileName), DenseIndex.Magic);
+        _writer = new SectionFileWriter(files, Path.Combine(directory, DenseIndex.FileName), DenseIndex.Magic);
         _writer.Begin("vectors");
         _scan = scan;
         // The copy follows the vectors in the file, so it waits in another one.
@@ -66,8 +73,7 @@ public sealed class DenseIndexBuilder : IDisposable
         WriteNarrow();
         _writer.Write<int>("params", [_ids.Count, _dimension]);
         _ids.Write(_writer);
-        _writer.Complete();
-        using SectionFile file = SectionFile.Open(Path.Combine(_directory, DenseIndex.FileName), DenseIndex.Magic);
+        (long byteCount, ulong headerHash) = _writer.Complete();
         new IndexManifest
         {
             Version = (int)SectionFile.Version,
@@ -78,9 +84,9 @@ public sealed class DenseIndexBuilder : IDisposable
             Precision = nameof(ImpactPrecision.Float32),
             Fingerprint = _fingerprint,
             FileNameOfSegment = DenseIndex.FileName,
-            SegmentByteCount = file.ByteCount,
-            SegmentChecksum = IndexManifest.Hex(file.HeaderHash),
-        }.Save(_directory);
+            SegmentByteCount = byteCount,
+            SegmentChecksum = IndexManifest.Hex(headerHash),
+        }.Save(_files, _directory);
     }
 
     public void Dispose()

@@ -39,36 +39,36 @@ internal sealed record IndexManifest
 
     public string Checksum { get; init; } = "";
 
-    public void Save(string directory)
+    /// <summary>The segment's name in the directory must be durable before.</summary>
+    public void Save(IFileSystem files, string directory)
     {
+        files.SyncDirectory(directory);
         string path = Path.Combine(directory, FileName);
-        using (var stream = new FileStream(path + ".tmp", FileMode.Create, FileAccess.Write, FileShare.None))
+        using (Stream stream = files.Create(path + ".tmp"))
         {
             JsonSerializer.Serialize(stream, this with { Checksum = ComputeChecksum() }, ManifestJsonContext.Default.IndexManifest);
             stream.Write("\n"u8);
-            stream.Flush(flushToDisk: true);
+            files.Sync(stream);
         }
 
-        File.Move(path + ".tmp", path, overwrite: true);
+        files.Move(path + ".tmp", path);
+        files.SyncDirectory(directory);
     }
 
-    public static IndexManifest Load(string directory, string kind)
+    public static IndexManifest Load(IFileSystem files, string directory, string kind)
     {
-        if (!Directory.Exists(directory))
-        {
-            throw new DirectoryNotFoundException($"the index directory {directory} does not exist; build it with 'tern index'");
-        }
-
         string path = Path.Combine(directory, FileName);
-        if (!File.Exists(path))
+        if (!files.Exists(path))
         {
-            throw new FileNotFoundException($"{path} is missing: {directory} is not a finished index; build it with 'tern index'", path);
+            throw Directory.Exists(directory)
+                ? new FileNotFoundException($"{path} is missing: {directory} is not a finished index; build it with 'tern index'", path)
+                : new DirectoryNotFoundException($"the index directory {directory} does not exist; build it with 'tern index'");
         }
 
         IndexManifest? manifest;
         try
         {
-            manifest = JsonSerializer.Deserialize(File.ReadAllBytes(path), ManifestJsonContext.Default.IndexManifest);
+            manifest = JsonSerializer.Deserialize(files.ReadAllBytes(path), ManifestJsonContext.Default.IndexManifest);
         }
         catch (JsonException e)
         {
@@ -89,9 +89,9 @@ internal sealed record IndexManifest
     }
 
     /// <summary>Opens the segment that this manifest names, and nothing else under that name.</summary>
-    public SectionFile OpenSegment(string directory, ulong magic)
+    public SectionFile OpenSegment(IFileSystem files, string directory, ulong magic)
     {
-        SectionFile file = SectionFile.Open(Path.Combine(directory, FileNameOfSegment), magic);
+        SectionFile file = files.OpenSections(Path.Combine(directory, FileNameOfSegment), magic);
         if (file.ByteCount != SegmentByteCount || Hex(file.HeaderHash) != SegmentChecksum)
         {
             file.Dispose();

@@ -31,38 +31,34 @@ internal sealed unsafe class SectionFile : IDisposable
     /// <summary>The last section: the checksum of every page of the sections before it.</summary>
     internal const string PagesName = "pages";
 
-    private readonly MemoryMappedFile _file;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly MemoryMappedFile? _file;
+    private readonly MemoryMappedViewAccessor? _view;
     private readonly byte* _start;
-    private readonly SectionEntry[] _sections;
-    private readonly ulong* _pageHashes;
+    private SectionEntry[] _sections = [];
+    private ulong* _pageHashes;
     private bool _disposed;
 
     private SectionFile(string path, ulong magic)
     {
         Path = path;
         ByteCount = new FileInfo(path).Length;
-        if (ByteCount < HeaderByteCount)
-        {
-            throw Invalid("header", ByteCount, $"the file ends inside its header ({ByteCount} of {HeaderByteCount} bytes); build it again");
-        }
-
+        CheckLength();
         _file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
         _view = _file.CreateViewAccessor(0, ByteCount, MemoryMappedFileAccess.Read);
         byte* start = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         _start = start;
-        _sections = [];
-        try
-        {
-            _sections = ReadHeader(magic);
-            _pageHashes = ReadPages();
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
+        ReadTables(magic);
+    }
+
+    private SectionFile(string path, ulong magic, ReadOnlySpan<byte> content)
+    {
+        Path = path;
+        ByteCount = content.Length;
+        CheckLength();
+        _start = (byte*)NativeMemory.AlignedAlloc((nuint)content.Length, 64);
+        content.CopyTo(new Span<byte>(_start, content.Length));
+        ReadTables(magic);
     }
 
     public string Path { get; }
@@ -83,6 +79,9 @@ internal sealed unsafe class SectionFile : IDisposable
 
         return new SectionFile(path, magic);
     }
+
+    /// <summary>A copy of a file's bytes instead of the file; the path only names it in errors.</summary>
+    public static SectionFile Open(string path, ulong magic, ReadOnlySpan<byte> content) => new(path, magic, content);
 
     public bool Has(string name) => Array.Exists(_sections, section => section.Name == NameCode(name));
 
@@ -175,9 +174,15 @@ internal sealed unsafe class SectionFile : IDisposable
         if (!_disposed)
         {
             _disposed = true;
+            if (_view is null)
+            {
+                NativeMemory.AlignedFree(_start);
+                return;
+            }
+
             _view.SafeMemoryMappedViewHandle.ReleasePointer();
             _view.Dispose();
-            _file.Dispose();
+            _file!.Dispose();
         }
     }
 
@@ -202,6 +207,28 @@ internal sealed unsafe class SectionFile : IDisposable
         Span<byte> bytes = stackalloc byte[8];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, code);
         return Encoding.ASCII.GetString(bytes).TrimEnd('\0');
+    }
+
+    private void CheckLength()
+    {
+        if (ByteCount < HeaderByteCount)
+        {
+            throw Invalid("header", ByteCount, $"the file ends inside its header ({ByteCount} of {HeaderByteCount} bytes); build it again");
+        }
+    }
+
+    private void ReadTables(ulong magic)
+    {
+        try
+        {
+            _sections = ReadHeader(magic);
+            _pageHashes = ReadPages();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private SectionEntry[] ReadHeader(ulong magic)

@@ -12,10 +12,11 @@ namespace Tern.Retrieval.Files;
 /// </summary>
 internal sealed class SectionFileWriter : IDisposable
 {
+    private readonly IFileSystem _files;
     private readonly string _path;
     private readonly string _temporaryPath;
     private readonly ulong _magic;
-    private readonly FileStream _stream;
+    private readonly Stream _stream;
     private readonly XxHash3 _pageHash = new();
     private readonly List<ulong> _pageHashes = [];
     private int _pageByteCount;
@@ -25,12 +26,13 @@ internal sealed class SectionFileWriter : IDisposable
     private bool _isOpen;
     private bool _completed;
 
-    public SectionFileWriter(string path, ulong magic)
+    public SectionFileWriter(IFileSystem files, string path, ulong magic)
     {
+        _files = files;
         _path = path;
         _temporaryPath = path + ".tmp";
         _magic = magic;
-        _stream = new FileStream(_temporaryPath, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 1 << 16);
+        _stream = files.Create(_temporaryPath);
         _stream.Write(new byte[SectionFile.HeaderByteCount]);
     }
 
@@ -81,7 +83,8 @@ internal sealed class SectionFileWriter : IDisposable
         Append(values);
     }
 
-    public void Complete()
+    /// <summary>Returns the file's length and the checksum of its header, which stands for all of it. The directory is not flushed.</summary>
+    public (long ByteCount, ulong HeaderHash) Complete()
     {
         End();
         Pad();
@@ -96,19 +99,22 @@ internal sealed class SectionFileWriter : IDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(header, _magic);
         BinaryPrimitives.WriteUInt32LittleEndian(header[8..], SectionFile.Version);
         BinaryPrimitives.WriteUInt32LittleEndian(header[12..], (uint)_sections.Count);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[16..], (ulong)_stream.Length);
+        long byteCount = _stream.Length;
+        BinaryPrimitives.WriteUInt64LittleEndian(header[16..], (ulong)byteCount);
         for (int i = 0; i < _sections.Count; i++)
         {
             MemoryMarshal.Write(header[(SectionFile.TableOffset + (i * SectionFile.EntryByteCount))..], _sections[i]);
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(header[SectionFile.HeaderHashOffset..], XxHash3.HashToUInt64(header[..SectionFile.HeaderHashOffset]));
+        ulong headerHash = XxHash3.HashToUInt64(header[..SectionFile.HeaderHashOffset]);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[SectionFile.HeaderHashOffset..], headerHash);
         _stream.Position = 0;
         _stream.Write(header);
-        _stream.Flush(flushToDisk: true);
+        _files.Sync(_stream);
         _stream.Dispose();
-        File.Move(_temporaryPath, _path, overwrite: true);
+        _files.Move(_temporaryPath, _path);
         _completed = true;
+        return (byteCount, headerHash);
     }
 
     public void Dispose()
@@ -116,7 +122,7 @@ internal sealed class SectionFileWriter : IDisposable
         if (!_completed)
         {
             _stream.Dispose();
-            File.Delete(_temporaryPath);
+            _files.Delete(_temporaryPath);
         }
     }
 

@@ -49,6 +49,15 @@ public sealed record SparseIndexOptions
     /// <summary>Whether documents' vectors are stored too, about 2.3 bytes a posting: explaining and float32 scores need them.</summary>
     public bool Forward { get; init; } = true;
 
+    /// <summary>
+    /// The weight that becomes impact 255; greater ones are stored as it. 0 takes the greatest of the documents. Indexes with
+    /// 8-bit weights can be merged when they were built with one value.
+    /// </summary>
+    public float LargestWeight { get; init; }
+
+    /// <summary>The quantiser of an index that a segment becomes part of.</summary>
+    internal float? ImpactScale { get; init; }
+
     /// <summary>Of the model that makes the vectors; stored, so that queries of another model can be refused.</summary>
     public string Fingerprint { get; init; } = "";
 }

@@ -70,6 +70,11 @@ public sealed unsafe class SparseIndex : IDisposable
 
     internal WordTable? Words { get; }
 
+    internal ulong HeaderHash => _file.HeaderHash;
+
+    /// <summary>What one unit of an impact is worth.</summary>
+    internal float ImpactScale => _postings.Parameters.ImpactScale;
+
     internal Postings Postings => _postings;
 
     /// <summary>
@@ -79,8 +84,14 @@ public sealed unsafe class SparseIndex : IDisposable
     /// </summary>
     public static SparseIndex Open(string directory, bool verify = true)
     {
-        IndexManifest manifest = IndexManifest.Load(directory, "sparse");
-        SectionFile file = manifest.OpenSegment(directory, SegmentFormat.Magic);
+        GenerationFiles.RefuseUpdated(directory);
+        return Open(PhysicalFiles.Instance, directory, verify);
+    }
+
+    internal static SparseIndex Open(IFileSystem files, string directory, bool verify)
+    {
+        IndexManifest manifest = IndexManifest.Load(files, directory, "sparse");
+        SectionFile file = manifest.OpenSegment(files, directory, SegmentFormat.Magic);
         try
         {
             if (verify)
@@ -165,6 +176,10 @@ public sealed unsafe class SparseIndex : IDisposable
 
     /// <summary>The ordinal of an external id.</summary>
     public bool TryFind(string externalId, out int docId) => _ids.TryFind(externalId, out docId);
+
+    internal ReadOnlySpan<byte> IdBytes(int docId) => _ids.Bytes(docId);
+
+    internal bool TryFind(ReadOnlySpan<byte> utf8, out int docId) => _ids.TryFind(utf8, out docId);
 
     /// <summary>In how many documents a term occurs.</summary>
     public int DocumentFrequency(int term) => _postings.DocumentFrequency(term);

@@ -49,11 +49,14 @@ public class DenseScanTests
         float[][] queries = [.. Enumerable.Range(0, 5).Select(_ => Vector(random, 40, 0))];
         foreach (int share in (int[])[2, 30, 2000])
         {
-            var filter = new ulong[(1500 + 63) / 64];
+            var filter = new DocumentFilter(1500);
             bool[] admitted = [.. ids.Select(_ => random.Next(share) == 0)];
             for (int i = 0; i < ids.Length; i++)
             {
-                filter[i / 64] |= admitted[i] ? 1ul << (i % 64) : 0;
+                if (admitted[i])
+                {
+                    filter.Add(i);
+                }
             }
 
             Hit[][] batch = index.SearchBatch(queries, 20, 2, filter);
@@ -67,7 +70,7 @@ public class DenseScanTests
             }
         }
 
-        Assert.Throws<ArgumentException>(() => index.Search(queries[0], new Hit[3], new ulong[23], scan));
+        Assert.Throws<ArgumentException>(() => index.Search(queries[0], new Hit[3], new DocumentFilter(1499), scan));
     }
 
     /// <summary>Sums of large parts that cancel: their rounding is as large as the scores, and a product adds in another order.</summary>

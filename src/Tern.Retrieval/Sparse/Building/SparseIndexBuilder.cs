@@ -9,6 +9,7 @@ namespace Tern.Retrieval;
 /// </summary>
 public sealed class SparseIndexBuilder
 {
+    private readonly IFileSystem _files;
     private readonly string _directory;
     private readonly SparseIndexOptions _options;
     private readonly ExternalIdsBuilder _ids = new();
@@ -18,17 +19,26 @@ public sealed class SparseIndexBuilder
     private bool _completed;
 
     public SparseIndexBuilder(string directory, SparseIndexOptions options)
+        : this(PhysicalFiles.Instance, directory, options)
     {
+    }
+
+    internal SparseIndexBuilder(IFileSystem files, string directory, SparseIndexOptions options)
+    {
+        _files = files;
         ArgumentOutOfRangeException.ThrowIfLessThan(options.VocabularySize, 1);
         _directory = directory;
         _options = options;
         _forward = new ForwardBuffer(options.VocabularySize);
-        Directory.CreateDirectory(directory);
+        files.CreateDirectory(directory);
     }
 
     public int DocumentCount => _ids.Count;
 
     public long PostingCount => _forward.Count;
+
+    /// <summary>The document, in the order of adding, at each place; null where it is that order.</summary>
+    internal int[]? Order => _order;
 
     /// <summary>Adds a document; an empty vector is allowed and never found. A repeated id is reported by <see cref="Complete"/>.</summary>
     public void Add(string externalId, SparseVector vector)
@@ -72,13 +82,16 @@ public sealed class SparseIndexBuilder
     /// <summary>Names of the terms by id, in ascending byte order; stored for indexes whose terms are words.</summary>
     internal void SetWords(string[] words) => _words = words;
 
+    /// <summary>Throws for an id that was added twice.</summary>
     public void Complete()
     {
         ObjectDisposedException.ThrowIf(_completed, this);
-        var quantizer = ImpactQuantizer.ForLargest(_forward.LargestWeight);
+        ImpactQuantizer quantizer = Quantizer();
         bool hasForward = _options.Forward || _options.Precision == ImpactPrecision.Float32;
         string path = Path.Combine(_directory, SegmentFormat.FileName);
-        using (var writer = new SectionFileWriter(path, SegmentFormat.Magic))
+        long byteCount;
+        ulong headerHash;
+        using (var writer = new SectionFileWriter(_files, path, SegmentFormat.Magic))
         {
             _ids.Write(writer, _order);
             var segment = new SegmentWriter(writer, _ids.Count, _options.Layout);
@@ -119,10 +132,9 @@ public sealed class SparseIndexBuilder
                 WordTable.Write(writer, _words);
             }
 
-            writer.Complete();
+            (byteCount, headerHash) = writer.Complete();
         }
 
-        using SectionFile file = SectionFile.Open(path, SegmentFormat.Magic);
         new IndexManifest
         {
             Version = (int)SectionFile.Version,
@@ -133,9 +145,20 @@ public sealed class SparseIndexBuilder
             Precision = _options.Precision.ToString(),
             Fingerprint = _options.Fingerprint,
             FileNameOfSegment = SegmentFormat.FileName,
-            SegmentByteCount = file.ByteCount,
-            SegmentChecksum = IndexManifest.Hex(file.HeaderHash),
-        }.Save(_directory);
+            SegmentByteCount = byteCount,
+            SegmentChecksum = IndexManifest.Hex(headerHash),
+        }.Save(_files, _directory);
         _completed = true;
+    }
+
+    private ImpactQuantizer Quantizer()
+    {
+        // The bound of float32 scores takes it that no weight is cut.
+        if (_options.Precision == ImpactPrecision.Float32)
+        {
+            return ImpactQuantizer.ForLargest(Math.Max(_options.LargestWeight, _forward.LargestWeight));
+        }
+
+        return _options.ImpactScale is { } scale ? new ImpactQuantizer(scale) : ImpactQuantizer.ForLargest(_options.LargestWeight > 0f ? _options.LargestWeight : _forward.LargestWeight);
     }
 }

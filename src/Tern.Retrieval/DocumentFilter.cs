@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Tern.Retrieval;
 
 /// <summary>A set of an index's documents that a search may return. Filled by one thread, then read by any number.</summary>
@@ -7,14 +9,36 @@ public sealed class DocumentFilter
 
     /// <summary>An empty set of documents 0 .. <paramref name="documentCount"/> − 1.</summary>
     public DocumentFilter(int documentCount)
+        : this(documentCount, new ulong[WordCount(documentCount)])
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(documentCount);
+    }
+
+    /// <summary>Takes the words over: bit d % 64 of word d / 64 is document d; bits past the last document are clear.</summary>
+    internal DocumentFilter(int documentCount, ulong[] bits)
+    {
         DocumentCount = documentCount;
-        _bits = new ulong[(documentCount + 63L) / 64];
+        _bits = bits;
     }
 
     /// <summary>Of the index that it is for, not of the set.</summary>
     public int DocumentCount { get; }
+
+    /// <summary>Documents in the set.</summary>
+    public int Count
+    {
+        get
+        {
+            int count = 0;
+            foreach (ulong word in _bits)
+            {
+                count += BitOperations.PopCount(word);
+            }
+
+            return count;
+        }
+    }
+
+    internal ReadOnlyMemory<ulong> Words => _bits;
 
     public void Add(int docId)
     {
@@ -24,4 +48,10 @@ public sealed class DocumentFilter
     }
 
     public bool Contains(int docId) => (uint)docId < (uint)DocumentCount && (_bits[docId >> 6] & (1UL << (docId & 63))) != 0;
+
+    internal static int WordCount(int documentCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(documentCount);
+        return (int)((documentCount + 63L) / 64);
+    }
 }
