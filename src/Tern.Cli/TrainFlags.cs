@@ -92,7 +92,7 @@ internal sealed class TrainFlags
 
     public Option<bool> ActivationCheckpointing { get; } = new("--activation-checkpointing") { Description = "Compute each block again in the backward pass instead of keeping its activations; changes no bit of the result." };
 
-    public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, else 2e-5.");
+    public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, 1e-4 with --lora-rank, else 2e-5.");
 
     public Option<double> WarmupRatio { get; } = Flags.Number("--warmup-ratio", "Part of the steps in which the learning rate rises.", 0.04);
 
@@ -130,6 +130,8 @@ internal sealed class TrainFlags
 
     public Option<int> LogSteps { get; } = Flags.Count("--log-steps", "Steps between two lines, where no terminal shows the panel.", 10);
 
+    public LoraFlags Lora { get; } = new(defaultDropout: 0.1);
+
     public Option<bool> Json { get; } = Flags.Json("every step");
 
     public ModelFlags Compute { get; } = new(encodes: false);
@@ -142,6 +144,8 @@ internal sealed class TrainFlags
         ["--corpus-path"] = "--corpus",
         ["--output-dir"] = "--output",
         ["--loss-type"] = "--loss",
+        ["--lora-r"] = "--lora-rank",
+        ["--lora-target-modules"] = "--lora-targets",
         ["--max-steps"] = "--steps",
         ["--per-device-train-batch-size"] = "--batch",
         ["--batch-size"] = "--batch",
@@ -183,6 +187,7 @@ internal sealed class TrainFlags
         }
 
         Type.AcceptOnlyFromAmong("sparse", "dense");
+        Lora.AddTo(command);
         Compute.AddTo(command);
     }
 
@@ -192,6 +197,7 @@ internal sealed class TrainFlags
         Require(parsed.GetValue(Data) is not null != parsed.GetValue(Train) is not null, "train needs either --data DIR, or --train FILE with --corpus PATH");
         Require(parsed.GetValue(Train) is null == parsed.GetValue(Corpus) is null, "--train FILE and --corpus PATH go together");
         Require(parsed.GetValue(Model) is not null != parsed.GetValue(New), "train needs either --model DIR to start from, or --new");
+        Require(!parsed.GetValue(New) || Lora.Read(parsed) is null, "an adapter needs a model to lie on: --lora-rank goes with --model DIR, not with --new");
         Require(!parsed.GetValue(New) || parsed.GetValue(Type) is not null, "--new needs --type sparse or --type dense");
         Require(parsed.GetValue(Steps) is not null != parsed.GetValue(Minutes) is not null, "train needs either --steps N or --minutes N");
         Require(parsed.GetValue(Negatives) is null || parsed.GetValue(TrainGroupSize) is null, "--negatives and --train-group-size say the same: give one");
@@ -220,7 +226,7 @@ internal sealed class TrainFlags
             AccumulationCount = parsed.GetValue(Accumulation),
             GradCacheChunk = parsed.GetValue(GradCacheChunk),
             RecomputeActivations = parsed.GetValue(ActivationCheckpointing),
-            LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : 2e-5)),
+            LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : Lora.Read(parsed) is null ? 2e-5 : 1e-4)),
             WarmupRatio = (float)parsed.GetValue(WarmupRatio),
             Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },
             GradientClip = (float)parsed.GetValue(Clip),
@@ -244,9 +250,8 @@ internal sealed class TrainFlags
 
     private static Dictionary<string, string> Refusals()
     {
-        const string NoAdapters = "adapters are not offered: all weights are trained; leave it out";
         const string OneChunk = "queries and documents are cut into chunks together; give --grad-cache-chunk N";
-        var refusals = new Dictionary<string, string>
+        return new Dictionary<string, string>
         {
             ["--bf16"] = "give --precision bf16",
             ["--fp16"] = "there are no products in fp16; give --precision bf16, or leave it out",
@@ -254,13 +259,9 @@ internal sealed class TrainFlags
             ["--gc-q-chunk-size"] = OneChunk,
             ["--gc-p-chunk-size"] = OneChunk,
             ["--is-bidirectional"] = "that is the default; leave it out, or give --causal for the other way",
+            ["--lora"] = LoraFlags.BareFlag,
+            ["--lora-modules-to-save"] = LoraFlags.NoModulesToSave,
             ["--resume-from-checkpoint"] = "give --resume, which takes the latest checkpoint in --output",
         };
-        foreach (string flag in new[] { "--lora", "--lora-r", "--lora-alpha", "--lora-dropout", "--lora-target-modules", "--lora-modules-to-save" })
-        {
-            refusals[flag] = NoAdapters;
-        }
-
-        return refusals;
     }
 }

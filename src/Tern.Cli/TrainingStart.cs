@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Tern.Compute;
 using Tern.Model;
+using Tern.Model.Checkpoints;
 using Tern.Text;
 
 namespace Tern.Cli;
@@ -46,20 +47,31 @@ internal sealed class TrainingStart : IDisposable
     public static TrainingStart FromCheckpoint(IBackend backend, string checkpoint) =>
         new(RetrieverNetwork.Load(backend, checkpoint, trainable: true), Path.Combine(checkpoint, "tokenizer.json"), Tokenizer.Load(checkpoint), null);
 
-    /// <summary>A retriever, or a plain Llama directory, which gets the contract of the paper's models.</summary>
+    /// <summary>
+    /// A retriever, an adapter with what it lies on, or a plain Llama directory, which gets the contract of the paper's models. What is trained:
+    /// a new adapter where one is asked for, otherwise the topmost, otherwise all weights.
+    /// </summary>
     public static TrainingStart FromModel(IBackend backend, string directory, TrainFlags flags, ParseResult parsed)
     {
-        Tokenizer tokenizer = Tokenizer.Load(directory);
-        LlamaConfig config = LlamaConfig.Load(directory);
+        LoraSettings? lora = flags.Lora.Read(parsed);
+        AdapterStack stack = AdapterStack.Open(directory);
+        string tokenizerPath = stack.Find("tokenizer.json") ?? Path.Combine(directory, "tokenizer.json");
+        Tokenizer tokenizer = Tokenizer.Load(tokenizerPath);
+        LlamaConfig config = LlamaConfig.Load(stack.BaseDirectory);
         RetrieverContract? own = File.Exists(Path.Combine(directory, RetrieverContract.FileName)) ? RetrieverContract.Load(directory) : null;
         RepresentationKind kind = parsed.GetValue(flags.Type) is { } type
             ? Enum.Parse<RepresentationKind>(type, ignoreCase: true)
             : own?.Kind ?? throw new UsageException($"--type: {directory} has no {RetrieverContract.FileName}; say sparse or dense");
         RetrieverContract contract = own?.Kind == kind ? own : RetrieverContract.Lion(kind, config);
-        LlamaWeights weights = LlamaWeights.Load(backend, directory, trainable: true);
+        LlamaWeights weights = LlamaWeights.LoadStack(backend, stack, trainable: lora is null);
         try
         {
-            return new TrainingStart(new RetrieverNetwork(backend, weights, Adjust(contract with { Golden = [], Fingerprint = "" }, flags, parsed)), Path.Combine(directory, "tokenizer.json"), tokenizer, null);
+            if (lora is not null)
+            {
+                weights.AddAdapter(lora, Path.GetFullPath(directory));
+            }
+
+            return new TrainingStart(new RetrieverNetwork(backend, weights, Adjust(contract with { Golden = [], Fingerprint = "" }, flags, parsed)), tokenizerPath, tokenizer, null);
         }
         catch
         {

@@ -47,6 +47,15 @@ internal readonly struct ConfigKeys
         _ => throw Unsupported(key, "it must be a string"),
     };
 
+    /// <summary>A list of strings, of which one may stand alone; empty if absent.</summary>
+    public IReadOnlyList<string> Texts(string key) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.String } value => [value.GetString()!],
+        { ValueKind: JsonValueKind.Array } values when values.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String) => [.. values.EnumerateArray().Select(v => v.GetString()!)],
+        _ => throw Unsupported(key, "it must be a list of strings"),
+    };
+
     /// <summary>An object whose values are all numbers; empty if absent.</summary>
     public IReadOnlyDictionary<string, float> Numbers(string key)
     {

@@ -5,6 +5,7 @@ namespace Tern.Model;
 /// <summary>What one block keeps of a forward pass for its backward. Owns its memory, which only ever grows.</summary>
 internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : IDisposable
 {
+    private readonly List<TensorMemory> _projected = [];
     private readonly TensorMemory[] _memories = [.. Enumerable.Range(0, 14).Select(_ => backend.Allocate(DType.Float32))];
 
     /// <summary>[T, H] residual stream before the block; in this memory or, where blocks are computed again, in the model's</summary>
@@ -49,8 +50,8 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
     /// <summary>[T, I]</summary>
     public Tensor Activated { get; private set; }
 
-    /// <summary>Shapes everything for a batch of that many tokens; gate and up are only kept for a backward, otherwise empty.</summary>
-    public void Shape(int tokenCount, bool keepForBackward, bool ownsInput = true)
+    /// <summary>Shapes everything for a batch of that many tokens; gate and up only where they are kept, otherwise empty.</summary>
+    public void Shape(int tokenCount, bool keepGates, bool ownsInput = true)
     {
         int hidden = config.HiddenSize;
         int queries = config.HeadCount * config.HeadSize;
@@ -68,14 +69,28 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
         FeedForwardInverseRms = Take(1, tokenCount);
         FeedForwardNormed = Take(tokenCount, hidden);
         Activated = Take(tokenCount, config.IntermediateSize);
-        Gate = keepForBackward ? Take(tokenCount, config.IntermediateSize) : default;
-        Up = keepForBackward ? Take(tokenCount, config.IntermediateSize) : default;
+        Gate = keepGates ? Take(tokenCount, config.IntermediateSize) : default;
+        Up = keepGates ? Take(tokenCount, config.IntermediateSize) : default;
 
         Tensor Take(int rows, int columns) => _memories[next++].Shape(rows, columns);
     }
 
+    /// <summary>[T, rank]: what the adapter at that place above a projection (0 to 6) made of its inputs; kept for the backward.</summary>
+    public Tensor Projected(int projection, int adapter, int tokenCount, int rank)
+    {
+        const int ProjectionCount = 7;
+        int index = (adapter * ProjectionCount) + projection;
+        while (_projected.Count <= index)
+        {
+            _projected.Add(backend.Allocate(DType.Float32));
+        }
+
+        return _projected[index].Shape(tokenCount, rank);
+    }
+
     public void Dispose()
     {
+        _projected.ForEach(m => m.Dispose());
         foreach (TensorMemory memory in _memories)
         {
             memory.Dispose();

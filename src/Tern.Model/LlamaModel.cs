@@ -12,6 +12,7 @@ public sealed class LlamaModel : IDisposable
     private readonly IBackend _backend;
     private readonly LlamaConfig _config;
     private readonly RotaryTable _rotary;
+    private readonly ProjectionPass _projections;
     private readonly List<LayerActivations> _layers = [];
     private readonly List<TensorMemory> _streams = []; // what enters each block, where blocks are computed again
     private readonly List<IDisposable> _owned = [];
@@ -45,6 +46,8 @@ public sealed class LlamaModel : IDisposable
         Weights = weights;
         _rotary = new RotaryTable(backend, _config);
         _owned.Add(_rotary);
+        _projections = new ProjectionPass(backend);
+        _owned.Add(_projections);
         _tokenMemory = Own(DType.Int32);
         _startMemory = Own(DType.Int32);
         _residualMemory = Own();
@@ -79,8 +82,10 @@ public sealed class LlamaModel : IDisposable
     /// <summary>
     /// Hidden states [T, H] after the final norm. Sequence b is <c>tokens[sequenceStarts[b] .. sequenceStarts[b + 1]]</c>.
     /// <paramref name="keepForBackward"/> keeps every block's activations; without it they share one block's memory.
+    /// <paramref name="dropoutKeys"/>, one a sequence, turn the trainable adapter's dropout on: equal keys, equal masks, whatever else is in
+    /// the batch.
     /// </summary>
-    public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool causal, bool keepForBackward)
+    public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool causal, bool keepForBackward, ReadOnlySpan<uint> dropoutKeys = default)
     {
         int longest = CheckBatch(tokens, sequenceStarts);
         int hidden = _config.HiddenSize;
@@ -93,6 +98,7 @@ public sealed class LlamaModel : IDisposable
             Weights.PrepareBlocks();
         }
 
+        _projections.Begin(dropoutKeys, sequenceStarts);
         _rotations = _rotary.Get(longest);
         _tokens = _tokenMemory.Shape(1, tokens.Length);
         SequenceStarts = _startMemory.Shape(1, sequenceStarts.Length);
@@ -104,7 +110,7 @@ public sealed class LlamaModel : IDisposable
         _finalInverseRms = _finalInverseRmsMemory.Shape(1, tokens.Length);
         for (int i = 0; i < _runLayerCount; i++)
         {
-            Activations(i).Shape(tokens.Length, keepForBackward, ownsInput: !_recomputed);
+            Activations(i).Shape(tokens.Length, keepGates: keepForBackward || Weights.Adapters.Count > 0, ownsInput: !_recomputed);
         }
 
         _backend.EmbeddingForward(Weights.Embedding.Value, _tokens, StreamBefore(0));
@@ -174,19 +180,24 @@ public sealed class LlamaModel : IDisposable
     {
         float epsilon = _config.RmsNormEpsilon;
         _backend.RmsNormForward(kept.Input, layer.AttentionNorm.Value, epsilon, kept.AttentionInverseRms, kept.AttentionNormed);
-        _backend.ProjectForward(kept.AttentionNormed, layer.Query.Operand, default, kept.Query);
-        _backend.ProjectForward(kept.AttentionNormed, layer.Key.Operand, default, kept.Key);
-        _backend.ProjectForward(kept.AttentionNormed, layer.Value.Operand, default, kept.Value);
+        _projections.Forward(kept.AttentionNormed, layer.Query, ProjectionPlace.Query, kept, default, kept.Query);
+        _projections.Forward(kept.AttentionNormed, layer.Key, ProjectionPlace.Key, kept, default, kept.Key);
+        _projections.Forward(kept.AttentionNormed, layer.Value, ProjectionPlace.Value, kept, default, kept.Value);
         _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Query);
         _backend.RopeForward(SequenceStarts, _rotations, _config.HeadSize, kept.Key);
         _backend.AttentionForward(kept.Query, kept.Key, kept.Value, SequenceStarts, _config.HeadCount, _config.KeyValueHeadCount, AttentionScale, _causal, kept.LogSumExp, kept.Attended);
-        _backend.ProjectForward(kept.Attended, layer.AttentionOutput.Operand, kept.Input, kept.Middle);
+        _projections.Forward(kept.Attended, layer.AttentionOutput, ProjectionPlace.AttentionOutput, kept, kept.Input, kept.Middle);
 
         _backend.RmsNormForward(kept.Middle, layer.FeedForwardNorm.Value, epsilon, kept.FeedForwardInverseRms, kept.FeedForwardNormed);
-        _backend.GatedProjectForward(kept.FeedForwardNormed, layer.Gate.Operand, layer.Up.Operand, kept.Gate, kept.Up, kept.Activated);
+        _projections.ForwardGated(kept.FeedForwardNormed, layer, kept);
         if (!output.IsEmpty)
         {
-            _backend.ProjectForward(kept.Activated, layer.Down.Operand, kept.Middle, output);
+            _projections.Forward(kept.Activated, layer.Down, ProjectionPlace.Down, kept, kept.Middle, output);
+        }
+        else
+        {
+            // What the adapters keep is wanted, not their sum: it goes to memory that the backward has not yet begun to use.
+            _projections.AddAdapters(kept.Activated, layer.Down, ProjectionPlace.Down, kept, _dNormedMemory.Shape(kept.Middle.Rows, kept.Middle.Columns));
         }
     }
 
@@ -198,10 +209,10 @@ public sealed class LlamaModel : IDisposable
 
         // stream = middle + down(silu(gate) · up): the sum passes its gradient to both.
         Tensor dActivated = _dActivatedMemory.Shape(tokenCount, _config.IntermediateSize);
-        ProjectBackward(dStream, kept.Activated, layer.Down, accumulate: false, dActivated);
+        _projections.Backward(dStream, kept.Activated, layer.Down, ProjectionPlace.Down, kept, accumulate: false, dActivated);
         _backend.SwiGluBackward(dActivated, kept.Gate, kept.Up, kept.Gate, kept.Up);
-        ProjectBackward(kept.Gate, kept.FeedForwardNormed, layer.Gate, accumulate: false, dNormed);
-        ProjectBackward(kept.Up, kept.FeedForwardNormed, layer.Up, accumulate: true, dNormed);
+        _projections.Backward(kept.Gate, kept.FeedForwardNormed, layer.Gate, ProjectionPlace.Gate, kept, accumulate: false, dNormed);
+        _projections.Backward(kept.Up, kept.FeedForwardNormed, layer.Up, ProjectionPlace.Up, kept, accumulate: true, dNormed);
         _backend.RmsNormBackward(dNormed, kept.Middle, layer.FeedForwardNorm.Value, kept.FeedForwardInverseRms, dStream, layer.FeedForwardNorm.Gradient);
 
         // middle = input + output(attention(...)).
@@ -209,19 +220,15 @@ public sealed class LlamaModel : IDisposable
         Tensor dQuery = _dQueryMemory.Shape(tokenCount, kept.Query.Columns);
         Tensor dKey = _dKeyMemory.Shape(tokenCount, kept.Key.Columns);
         Tensor dValue = _dValueMemory.Shape(tokenCount, kept.Value.Columns);
-        ProjectBackward(dStream, kept.Attended, layer.AttentionOutput, accumulate: false, dAttended);
+        _projections.Backward(dStream, kept.Attended, layer.AttentionOutput, ProjectionPlace.AttentionOutput, kept, accumulate: false, dAttended);
         _backend.AttentionBackward(dAttended, kept.Query, kept.Key, kept.Value, kept.Attended, kept.LogSumExp, SequenceStarts, _config.HeadCount, _config.KeyValueHeadCount, AttentionScale, _causal, dQuery, dKey, dValue);
         _backend.RopeBackward(SequenceStarts, _rotations, _config.HeadSize, dQuery);
         _backend.RopeBackward(SequenceStarts, _rotations, _config.HeadSize, dKey);
-        ProjectBackward(dQuery, kept.AttentionNormed, layer.Query, accumulate: false, dNormed);
-        ProjectBackward(dKey, kept.AttentionNormed, layer.Key, accumulate: true, dNormed);
-        ProjectBackward(dValue, kept.AttentionNormed, layer.Value, accumulate: true, dNormed);
+        _projections.Backward(dQuery, kept.AttentionNormed, layer.Query, ProjectionPlace.Query, kept, accumulate: false, dNormed);
+        _projections.Backward(dKey, kept.AttentionNormed, layer.Key, ProjectionPlace.Key, kept, accumulate: true, dNormed);
+        _projections.Backward(dValue, kept.AttentionNormed, layer.Value, ProjectionPlace.Value, kept, accumulate: true, dNormed);
         _backend.RmsNormBackward(dNormed, kept.Input, layer.AttentionNorm.Value, kept.AttentionInverseRms, dStream, layer.AttentionNorm.Gradient);
     }
-
-    /// <summary>dInput = dOutput · weight (or += ), weight's gradient += dOutputᵀ · input.</summary>
-    private void ProjectBackward(Tensor dOutput, Tensor input, Parameter weight, bool accumulate, Tensor dInput) =>
-        _backend.ProjectBackward(dOutput, input, weight.Value, accumulate, dInput, weight.Gradient);
 
     /// <summary>Where the residual stream before a block is kept; behind the last block it is what the final norm reads.</summary>
     private Tensor StreamBefore(int layer)

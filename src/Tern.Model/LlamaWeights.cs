@@ -16,6 +16,8 @@ public sealed class LlamaWeights : IDisposable
     private const long LargeElementCount = 100_000_000;
 
     private readonly List<IDisposable> _owned;
+    private readonly List<LiveAdapter> _adapters = [];
+    private string? _frozenFingerprint;
     private readonly Action<Parameter>? _release;
     private bool _preparedBlocks;
 
@@ -26,7 +28,7 @@ public sealed class LlamaWeights : IDisposable
         _owned = owned;
         Config = config;
         Parameters = parameters;
-        IsTrainable = parameters.Any(p => p.IsTrainable);
+        TrainableParameters = [.. parameters.Where(p => p.IsTrainable)];
         ElementCount = parameters.Sum(p => (long)p.Value.ElementCount);
         Dictionary<string, Parameter> byName = parameters.ToDictionary(p => p.Name, StringComparer.Ordinal);
         Embedding = byName["model.embed_tokens.weight"];
@@ -38,8 +40,14 @@ public sealed class LlamaWeights : IDisposable
 
     public LlamaConfig Config { get; }
 
-    /// <summary>Every weight once, in file order.</summary>
+    /// <summary>Every weight once, in file order, without the adapters'.</summary>
     public IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>What has a gradient: all weights, or the topmost adapter's, or nothing.</summary>
+    public IReadOnlyList<Parameter> TrainableParameters { get; private set; }
+
+    /// <summary>Live adapters, lowest first.</summary>
+    public IReadOnlyList<LiveAdapter> Adapters => _adapters;
 
     public IReadOnlyList<LlamaLayer> Layers { get; }
 
@@ -55,15 +63,39 @@ public sealed class LlamaWeights : IDisposable
     /// <summary>[1, V], or <see cref="Parameter.None"/>.</summary>
     public Parameter TermBias { get; }
 
-    /// <summary>True when any weight has a gradient.</summary>
-    public bool IsTrainable { get; }
+    /// <summary>True when anything has a gradient.</summary>
+    public bool IsTrainable => TrainableParameters.Count > 0;
 
-    /// <summary>Weights in all, each counted once.</summary>
-    public long ElementCount { get; }
+    /// <summary>Weights in all, each counted once, adapters included.</summary>
+    public long ElementCount { get; private set; }
 
     /// <summary>Reads config.json and the safetensors files of a Hugging Face directory.</summary>
     /// <exception cref="InvalidDataException">A file is damaged, or a tensor missing, of another shape or of an unsupported type.</exception>
     public static LlamaWeights Load(IBackend backend, string directory, bool trainable = false) => WeightLoader.Load(backend, directory, trainable);
+
+    /// <summary>
+    /// Reads a base and puts its adapters above it, live. <paramref name="trainable"/>: the topmost adapter where there is one, otherwise
+    /// all weights.
+    /// </summary>
+    /// <exception cref="InvalidDataException">A file is damaged, or an adapter does not fit what it lies on.</exception>
+    public static LlamaWeights LoadStack(IBackend backend, AdapterStack stack, bool trainable = false)
+    {
+        LlamaWeights weights = Load(backend, stack.BaseDirectory, trainable && stack.Adapters.Count == 0);
+        try
+        {
+            for (int i = 0; i < stack.Adapters.Count; i++)
+            {
+                weights.AddAdapter(stack.Adapters[i], stack.Names[i], trainable && i == stack.Adapters.Count - 1);
+            }
+
+            return weights;
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Draws weights for training from scratch.</summary>
     public static LlamaWeights Random(IBackend backend, LlamaConfig config, LlamaInitialization initialization, bool trainable)
@@ -92,35 +124,69 @@ public sealed class LlamaWeights : IDisposable
         }
     }
 
-    /// <summary>Writes config.json and model.safetensors, each aside and then renamed. Weights keep their element type.</summary>
-    public void Save(string directory)
+    /// <summary>Puts an adapter that was read from files above what is there: trainable, or frozen.</summary>
+    /// <param name="below">How its config is to name what lies below it when it is saved.</param>
+    /// <exception cref="InvalidDataException">It changes a weight that the model lacks or has in another shape; both are named.</exception>
+    public LiveAdapter AddAdapter(LoraAdapter stored, string below, bool trainable) =>
+        Add(AdapterFactory.FromFiles(_backend, this, stored, below, trainable, _owned));
+
+    /// <summary>Puts a new adapter above what is there: trainable, and without effect until it was trained.</summary>
+    /// <param name="below">How its config is to name what lies below it when it is saved.</param>
+    public LiveAdapter AddAdapter(LoraSettings settings, string below) => Add(AdapterFactory.New(_backend, this, settings, below, _owned));
+
+    /// <summary>
+    /// Writes config.json and model.safetensors, each aside and then renamed; weights keep their element type. With adapters it
+    /// writes the topmost one in PEFT's <paramref name="layout"/> in place of the weights, which stay where they are.
+    /// </summary>
+    public void Save(string directory, AdapterLayout layout = AdapterLayout.LanguageModel)
     {
         Config.Save(directory);
+        if (_adapters is [.., LiveAdapter top])
+        {
+            LoraAdapterFile.Write(directory, top.Config, layout, [.. top.Parameters.Select(p => new LoraAdapterFile.Half(AdapterFactory.StoredName(p), p.Value.Rows, p.Value.Columns, () => Floats(p)))]);
+            return;
+        }
+
         SafetensorsWriter.Write(Path.Combine(directory, Checkpoint.FileName), [.. Parameters.Select(p => new SafetensorsSource(p.Name, DTypeName(p), p.FileShape, stream => Visit(p, stream.Write)))]);
     }
 
-    /// <summary>Hash of config, names, types, shapes and bytes, as 32 hexadecimal digits. Reads every weight.</summary>
+    /// <summary>
+    /// Hash of config, names, types, shapes and bytes, as 32 hexadecimal digits, the adapters' included. Reads every weight; those
+    /// below a trainable adapter once.
+    /// </summary>
     public string Fingerprint()
     {
-        var fingerprint = new WeightsFingerprint(Config);
-        foreach (Parameter parameter in Parameters)
+        if (_adapters.Count == 0)
         {
-            fingerprint.Begin(parameter.Name, DTypeName(parameter), parameter.FileShape);
-            Visit(parameter, fingerprint.Append);
+            return FingerprintOf(new WeightsFingerprint(Config), Parameters);
+        }
+
+        var fingerprint = new WeightsFingerprint(_frozenFingerprint ??= FingerprintOf(new WeightsFingerprint(Config), Parameters));
+        foreach (LiveAdapter adapter in _adapters)
+        {
+            foreach (AdaptedProjection projection in adapter.Projections)
+            {
+                fingerprint.Append(MemoryMarshal.AsBytes([projection.Scale]));
+            }
+
+            FingerprintOf(fingerprint, adapter.Parameters);
         }
 
         return fingerprint.ToString();
     }
 
+    /// <summary>The file that <see cref="Save"/> has put the trainable weights in, to read them back.</summary>
+    public Checkpoint OpenTrained(string directory) => _adapters.Count > 0 ? Checkpoint.OpenFile(Path.Combine(directory, LoraAdapter.SafetensorsName)) : Checkpoint.Open(directory);
+
+    /// <summary>The name of a trainable weight in that file.</summary>
+    public string TrainedName(Parameter parameter, AdapterLayout layout) => _adapters.Count > 0 ? LoraAdapterFile.Prefix(layout) + AdapterFactory.StoredName(parameter) : parameter.Name;
+
     public void ZeroGradients()
     {
         // By index: an interface's enumerator would be allocated in every step.
-        for (int i = 0; i < Parameters.Count; i++)
+        for (int i = 0; i < TrainableParameters.Count; i++)
         {
-            if (Parameters[i].IsTrainable)
-            {
-                _backend.Fill(0f, Parameters[i].Gradient);
-            }
+            _backend.Fill(0f, TrainableParameters[i].Gradient);
         }
     }
 
@@ -175,6 +241,42 @@ public sealed class LlamaWeights : IDisposable
         Tensor gradient = Allocate(backend, DType.Float32, layout, owned);
         backend.Fill(0f, gradient);
         return gradient;
+    }
+
+    private LiveAdapter Add(LiveAdapter adapter)
+    {
+        if (Parameters.Any(p => p.IsTrainable) || (_adapters.Any(a => a.IsTrainable) && adapter.IsTrainable))
+        {
+            throw new InvalidOperationException("an adapter lies on frozen weights: load the model with trainable: false, and train one adapter at a time");
+        }
+
+        foreach (AdaptedProjection projection in adapter.Projections)
+        {
+            projection.Weight.Adapters.Add(projection);
+        }
+
+        _adapters.Add(adapter);
+        TrainableParameters = [.. _adapters.Where(a => a.IsTrainable).SelectMany(a => a.Parameters)];
+        ElementCount += adapter.ElementCount;
+        return adapter;
+    }
+
+    private string FingerprintOf(WeightsFingerprint fingerprint, IEnumerable<Parameter> parameters)
+    {
+        foreach (Parameter parameter in parameters)
+        {
+            fingerprint.Begin(parameter.Name, DTypeName(parameter), parameter.FileShape);
+            Visit(parameter, fingerprint.Append);
+        }
+
+        return fingerprint.ToString();
+    }
+
+    private float[] Floats(Parameter parameter)
+    {
+        float[] values = new float[parameter.Value.ElementCount];
+        _backend.Download<float>(parameter.Value, values);
+        return values;
     }
 
     private static string DTypeName(Parameter parameter) => parameter.Value.DType == DType.BFloat16 ? "BF16" : "F32";

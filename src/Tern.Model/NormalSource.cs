@@ -11,7 +11,10 @@ internal readonly struct NormalSource(int seed, string name)
 {
     private const ulong Increment = 0x9E3779B97F4A7C15;
 
-    private readonly ulong _start = XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(name), seed);
+    private readonly ulong _start = Hash(name, seed);
+
+    /// <summary>64 bits of a name.</summary>
+    public static ulong Hash(string name, int seed = 0) => XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(name), seed);
 
     /// <summary>The numbers from place <paramref name="first"/> on, with mean 0.</summary>
     public void Fill(float standardDeviation, Span<float> destination, long first = 0)
@@ -33,6 +36,15 @@ internal readonly struct NormalSource(int seed, string name)
             {
                 destination[i + 1] = (float)(radius * sin);
             }
+        }
+    }
+
+    /// <summary>Numbers from the start, spread evenly over ±<paramref name="bound"/>.</summary>
+    public void FillUniform(float bound, Span<float> destination)
+    {
+        for (int i = 0; i < destination.Length; i++)
+        {
+            destination[i] = (float)(bound * ((2 * Uniform(_start + ((ulong)(i + 1) * Increment))) - 1));
         }
     }
 

@@ -31,6 +31,9 @@ public sealed class Parameter
 
     internal PreparedWeight? Prepared { get; set; }
 
+    /// <summary>Live addends to this projection, lowest adapter first.</summary>
+    internal List<AdaptedProjection> Adapters { get; } = [];
+
     /// <summary>True when backward passes add to <see cref="Gradient"/>.</summary>
     public bool IsTrainable => !Gradient.IsEmpty;
 

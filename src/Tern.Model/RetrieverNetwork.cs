@@ -1,4 +1,5 @@
 using Tern.Compute;
+using Tern.Model.Checkpoints;
 
 namespace Tern.Model;
 
@@ -36,6 +37,9 @@ public sealed class RetrieverNetwork : IDisposable
 
     public LlamaWeights Weights { get; }
 
+    /// <summary>How its adapter is named in files: as the paper's system names those of its heads.</summary>
+    public AdapterLayout AdapterLayout => Contract.Kind == RepresentationKind.Dense ? AdapterLayout.Body : AdapterLayout.LanguageModel;
+
     /// <summary>Length of a representation: the vocabulary (sparse) or the hidden size (dense).</summary>
     public int Dimension => _head.Dimension;
 
@@ -59,7 +63,10 @@ public sealed class RetrieverNetwork : IDisposable
     /// </summary>
     public Tensor ArgMax => _head.ArgMax;
 
-    /// <summary>Reads a model directory: config.json, safetensors, retriever.json.</summary>
+    /// <summary>
+    /// Reads a model directory: config.json, safetensors, retriever.json. A directory with an adapter in place of weights is read with what it
+    /// lies on, adapters live; <paramref name="trainable"/> then means the topmost adapter, otherwise all weights.
+    /// </summary>
     /// <exception cref="InvalidDataException">A file is damaged, missing a part, or contradicts another; names the file and what to do.</exception>
     public static RetrieverNetwork Load(IBackend backend, string directory, bool trainable = false)
     {
@@ -69,7 +76,7 @@ public sealed class RetrieverNetwork : IDisposable
         }
 
         RetrieverContract contract = RetrieverContract.Load(directory);
-        LlamaWeights weights = LlamaWeights.Load(backend, directory, trainable);
+        LlamaWeights weights = LlamaWeights.LoadStack(backend, AdapterStack.Open(directory), trainable);
         try
         {
             return new RetrieverNetwork(backend, weights, contract);
@@ -85,9 +92,10 @@ public sealed class RetrieverNetwork : IDisposable
     /// Representations [B, <see cref="Dimension"/>], valid until the next call. Sequence b is
     /// <c>tokens[sequenceStarts[b] .. sequenceStarts[b + 1]]</c>, specials included; an empty one gives zeros.
     /// </summary>
-    public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool keepForBackward = false)
+    /// <param name="dropoutKeys">One a sequence turns the dropout of a trainable adapter on: equal keys, equal masks.</param>
+    public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool keepForBackward = false, ReadOnlySpan<uint> dropoutKeys = default)
     {
-        Tensor hidden = _model.Forward(tokens, sequenceStarts, Contract.Causal, keepForBackward);
+        Tensor hidden = _model.Forward(tokens, sequenceStarts, Contract.Causal, keepForBackward, dropoutKeys);
         return _head.Forward(hidden, _model.SequenceStarts, keepForBackward);
     }
 
@@ -99,8 +107,8 @@ public sealed class RetrieverNetwork : IDisposable
     public void Backward(Tensor dRepresentations) => _model.Backward(_head.Backward(dRepresentations));
 
     /// <summary>
-    /// Writes config.json, model.safetensors and retriever.json, each aside and then renamed. The tokenizer's file is the
-    /// caller's to copy.
+    /// Writes config.json, model.safetensors (with adapters: adapter_config.json and adapter_model.safetensors of the topmost) and
+    /// retriever.json, each aside and then renamed. The tokenizer's file is the caller's to copy.
     /// </summary>
     public void Save(string directory)
     {
@@ -110,7 +118,7 @@ public sealed class RetrieverNetwork : IDisposable
         }
 
         Contract = Contract with { Fingerprint = Weights.Fingerprint() };
-        Weights.Save(directory);
+        Weights.Save(directory, AdapterLayout);
         Contract.Save(directory);
     }
 

@@ -23,6 +23,9 @@ internal sealed class WeightsFingerprint
         _hash.Append(buffer.ToArray());
     }
 
+    /// <summary>Of what lies above weights with that fingerprint.</summary>
+    public WeightsFingerprint(string below) => _hash.Append(Encoding.UTF8.GetBytes(below));
+
     /// <summary>Opens a weight; its bytes follow.</summary>
     public void Begin(string name, string dtype, IReadOnlyList<long> shape) =>
         _hash.Append(Encoding.UTF8.GetBytes($"{name} {dtype} [{string.Join(", ", shape)}]\n"));

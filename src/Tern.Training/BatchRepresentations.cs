@@ -18,6 +18,7 @@ internal sealed class BatchRepresentations : IDisposable
     private readonly (int Start, int Count)[] _sections; // of the batch's sequences: queries, positives, negatives; each divides evenly among the ranks
     private readonly List<List<RowRun>> _chunks;
     private readonly TokenBatch _tokens = new();
+    private readonly uint[] _dropoutKeys;
     private readonly bool _isWhole;
     private readonly TensorMemory _all;
     private readonly TensorMemory _chunkGradient;
@@ -38,6 +39,7 @@ internal sealed class BatchRepresentations : IDisposable
         _sections = [(0, queries), (queries, queries), (2 * queries, queries * options.NegativeCount)];
         _chunks = Divide(ranks?.Rank ?? 0, rankCount, options.GradCacheChunk);
         _isWhole = _chunks is [[{ } run]] && run.Count == queries * (2 + options.NegativeCount);
+        _dropoutKeys = new uint[_chunks.Max(chunk => chunk.Sum(run => run.Count))];
         _all = backend.Allocate(DType.Float32);
         _chunkGradient = backend.Allocate(DType.Float32);
     }
@@ -50,7 +52,7 @@ internal sealed class BatchRepresentations : IDisposable
     {
         if (_isWhole)
         {
-            Tensor whole = _network.Forward(batch.Sequences.Tokens, batch.Sequences.SequenceStarts, keepForBackward: true);
+            Tensor whole = _network.Forward(batch.Sequences.Tokens, batch.Sequences.SequenceStarts, keepForBackward: true, batch.DropoutKeys);
             Latest = (whole, batch.Sequences);
             return whole;
         }
@@ -114,11 +116,12 @@ internal sealed class BatchRepresentations : IDisposable
         {
             for (int row = run.InBatch; row < run.InBatch + run.Count; row++)
             {
+                _dropoutKeys[_tokens.SequenceCount] = batch.DropoutKeys[row];
                 _tokens.Add(batch.Sequences.Tokens[batch.Sequences.SequenceStarts[row]..batch.Sequences.SequenceStarts[row + 1]]);
             }
         }
 
-        return _network.Forward(_tokens.Tokens, _tokens.SequenceStarts, keepForBackward);
+        return _network.Forward(_tokens.Tokens, _tokens.SequenceStarts, keepForBackward, _dropoutKeys.AsSpan(0, _tokens.SequenceCount));
     }
 
     private Tensor Gather(Tensor rows, List<RowRun> chunk)

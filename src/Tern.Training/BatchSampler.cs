@@ -9,6 +9,7 @@ internal sealed class BatchSampler
 {
     private const ulong OrderStream = 1;
     private const ulong NegativeStream = 2;
+    private const ulong DropoutStream = 1UL << 62; // far above the negatives' streams, which count epochs
 
     private readonly TrainingSet _set;
     private readonly ulong _seed;
@@ -73,6 +74,8 @@ internal sealed class BatchSampler
         {
             batch.Sequences.Add(_set.DocumentTokens(document));
         }
+
+        SetDropoutKeys(epoch, batch);
     }
 
     private void Permute(long epoch)
@@ -91,6 +94,19 @@ internal sealed class BatchSampler
         }
 
         _epoch = epoch;
+    }
+
+    private void SetDropoutKeys(long epoch, TrainingBatch batch)
+    {
+        for (int query = 0; query < batch.QueryCount; query++)
+        {
+            SeededRandom random = new(_seed, DropoutStream + (ulong)epoch, (ulong)batch.Examples[query]);
+            batch.DropoutKeys[query] = (uint)random.Next();
+            for (int candidate = 0; candidate <= batch.NegativeCount; candidate++)
+            {
+                batch.DropoutKeys[batch.QueryCount + batch.CandidateColumn(query, candidate)] = (uint)random.Next();
+            }
+        }
     }
 
     private void ChooseContexts(int query, long epoch, TrainingBatch batch)

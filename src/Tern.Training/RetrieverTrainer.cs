@@ -57,7 +57,7 @@ public sealed class RetrieverTrainer : IDisposable
         network.RecomputeActivations = options.RecomputeActivations;
         _sampler = new BatchSampler(set, options);
         _batch = new TrainingBatch(options.BatchSize, options.NegativeCount);
-        _optimizer = new AdamWOptimizer(backend, network.Weights.Parameters, options, _ranks);
+        _optimizer = new AdamWOptimizer(backend, network.Weights.TrainableParameters, options, _ranks);
         _loss = new RetrievalLoss(backend, options, set);
         _vectors = new BatchVectors(backend);
         _representations = new BatchRepresentations(backend, network, options, _ranks);
@@ -275,7 +275,7 @@ public sealed class RetrieverTrainer : IDisposable
         _ranks.RequireSame("the step to go on from", state.Step.ToString(CultureInfo.InvariantCulture));
         _ranks.RequireSame("the precision of products", state.Precision);
         _ranks.RequireSame("the options", (_options with { CheckpointDirectory = null, CheckpointFiles = [] }).ToString());
-        foreach (Parameter parameter in _network.Weights.Parameters.Where(p => p.IsTrainable))
+        foreach (Parameter parameter in _network.Weights.TrainableParameters)
         {
             _ranks.Broadcast(parameter.Value, 0);
         }

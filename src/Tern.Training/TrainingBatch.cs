@@ -23,6 +23,9 @@ internal sealed class TrainingBatch(int queryCount, int negativeCount)
     /// <summary>Document of each context.</summary>
     public int[] Documents { get; } = new int[queryCount * (1 + negativeCount)];
 
+    /// <summary>One for each sequence: a function of seed, epoch, example and place, so that a text's mask does not depend on how batches are cut up.</summary>
+    public uint[] DropoutKeys { get; } = new uint[queryCount * (2 + negativeCount)];
+
     /// <summary>Teacher scores of the own candidates, positive first, row-major [B, 1 + n]; NaN where there are none.</summary>
     public float[] TeacherScores { get; } = new float[queryCount * (1 + negativeCount)];
 

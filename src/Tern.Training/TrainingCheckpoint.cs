@@ -95,12 +95,12 @@ internal static class TrainingCheckpoint
             throw new InvalidDataException($"{Path.Combine(directory, LlamaConfig.FileName)}: not the shape of the model in training; resume with the model that the run was started with");
         }
 
-        using Checkpoint weights = Checkpoint.Open(directory);
+        using Checkpoint weights = network.Weights.OpenTrained(directory);
         using SafetensorsFile moments = SafetensorsFile.Open(Path.Combine(directory, MomentsFileName));
         foreach (OptimizedParameter optimized in optimizer.Parameters)
         {
             string name = optimized.Parameter.Name;
-            (SafetensorsFile file, SafetensorsEntry entry) = weights.Find(name);
+            (SafetensorsFile file, SafetensorsEntry entry) = weights.Find(network.Weights.TrainedName(optimized.Parameter, network.AdapterLayout));
             Tensor value = optimized.Parameter.Value;
             Upload(backend, file, entry, value, 0, value);
             Upload(backend, moments, Find(moments, FirstMoment + name), value, optimizer.PartStart(optimized), optimized.FirstMoment);

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Tern.Compute;
 using Tern.Model;
+using Tern.Model.Checkpoints;
 using Tern.Retrieval;
 using Tern.Text;
 
@@ -92,7 +93,7 @@ public sealed class RetrieverModel : IDisposable
             throw new DirectoryNotFoundException($"{directory}: no such model directory");
         }
 
-        Tokenizer tokenizer = Tokenizer.Load(directory);
+        Tokenizer tokenizer = Tokenizer.Load(TokenizerOf(directory));
         IBackend backend = Backends.Create(options.Backend, options.Threads, options.Precision ?? AllowedPrecision(directory));
         RetrieverNetwork? network = null;
         try
@@ -107,6 +108,10 @@ public sealed class RetrieverModel : IDisposable
             throw;
         }
     }
+
+    /// <summary>An adapter may have been saved without a tokenizer: it is that of what it lies on.</summary>
+    private static string TokenizerOf(string directory) =>
+        AdapterStack.IsStack(directory) ? AdapterStack.Open(directory).Find("tokenizer.json") ?? directory : directory;
 
     private static ProductPrecision AllowedPrecision(string directory)
     {

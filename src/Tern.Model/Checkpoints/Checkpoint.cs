@@ -60,6 +60,14 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
+    /// <summary>Maps one file, whatever its name.</summary>
+    internal static Checkpoint OpenFile(string path)
+    {
+        var checkpoint = new Checkpoint(Path.GetDirectoryName(path) ?? "");
+        checkpoint.Add(path);
+        return checkpoint;
+    }
+
     public bool Contains(string name) => _tensors.ContainsKey(name);
 
     /// <summary>The file and the place of a tensor.</summary>

@@ -11,6 +11,12 @@ public sealed record AdapterConfig
 
     public required float Alpha { get; init; }
 
+    /// <summary>The part of the inputs that training drops.</summary>
+    public float Dropout { get; init; }
+
+    /// <summary>The projections that it was made for, by the end of their names; empty if the file does not list them.</summary>
+    public IReadOnlyList<string> Targets { get; init; } = [];
+
     /// <summary>The model that the adapter was trained on: a directory or a name on a hub; empty if it does not say.</summary>
     public string BaseModel { get; init; } = "";
 
@@ -70,9 +76,17 @@ public sealed record AdapterConfig
                 throw keys.Unsupported("r", "it must be above 0");
             }
 
+            float dropout = keys.Float("lora_dropout", 0f);
+            if (!(dropout >= 0f && dropout < 1f))
+            {
+                throw keys.Unsupported("lora_dropout", "it must be from 0 to below 1");
+            }
+
             return new AdapterConfig
             {
                 Rank = rank,
+                Dropout = dropout,
+                Targets = keys.Texts("target_modules"),
                 Alpha = keys.Float("lora_alpha"),
                 BaseModel = keys.Text("base_model_name_or_path", ""),
                 UsesRankStabilizedScale = keys.Bool("use_rslora", false),
