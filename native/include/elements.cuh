@@ -82,15 +82,17 @@ TERN_DEVICE float exp_float(float x) {
     return exp2_approx(broken) * bits_float((u32)(half + 127) << 23) * bits_float((u32)(power - half + 127) << 23);
 }
 
-// ln(x) for x of about 1 or more, to an absolute error of 2e-7 or 2 units in the last place.
-TERN_DEVICE float log_float(float x) { return log2_approx(x) * 0.69314718055994531f; }
+// 2 · artanh(s) for |s| up to 1/3
+TERN_DEVICE float artanh_twice(float s) {
+    float z = s * s;
+    return 2.0f * s * (1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9 + z * (1.0f / 11 + z * (1.0f / 13)))))));
+}
+
+// ln(x); lg2.approx has an absolute error only near 1, so the series takes over there.
+TERN_DEVICE float log_float(float x) { return x > 0.5f && x < 2.0f ? artanh_twice((x - 1.0f) / (x + 1.0f)) : log2_approx(x) * 0.69314718055994531f; }
 
 // ln(1 + x) for x >= 0; the series keeps the relative accuracy of small x.
-TERN_DEVICE float log1p_float(float x) {
-    float s = x / (2.0f + x), z = s * s;
-    float series = 2.0f * s * (1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9 + z * (1.0f / 11))))));
-    return x < 1.0f ? series : log_float(1.0f + x);
-}
+TERN_DEVICE float log1p_float(float x) { return x < 1.0f ? artanh_twice(x / (2.0f + x)) : log2_approx(1.0f + x) * 0.69314718055994531f; }
 
 // 1 / (1 + exp(-x))
 TERN_DEVICE float sigmoid(float x) { return 1.0f / (1.0f + exp_float(-x)); }
