@@ -12,9 +12,6 @@ namespace Tern.Model;
 public sealed class LlamaWeights : IDisposable
 {
     private readonly IBackend _backend;
-    // Parameters from which on memory counts more than a query's first microseconds.
-    private const long LargeElementCount = 100_000_000;
-
     private readonly List<IDisposable> _owned;
     private readonly List<LiveAdapter> _adapters = [];
     private string? _frozenFingerprint;
@@ -190,10 +187,7 @@ public sealed class LlamaWeights : IDisposable
         }
     }
 
-    /// <summary>
-    /// Lays the blocks' frozen projections out for their products, once: a query then does not pay for it. Not where this
-    /// would make a large checkpoint larger in memory: BFloat16 weights multiplied in Float32 stay as they are mapped.
-    /// </summary>
+    /// <summary>Lays the blocks' frozen projections out for their products, once: a query then does not pay for it.</summary>
     internal void PrepareBlocks()
     {
         if (_preparedBlocks)
@@ -211,11 +205,10 @@ public sealed class LlamaWeights : IDisposable
         }
     }
 
-    /// <summary>Lays one frozen projection out, if it is not and should be.</summary>
+    /// <summary>Lays one frozen projection out, if it is not.</summary>
     internal void Prepare(Parameter parameter)
     {
-        bool grows = parameter.Value.DType == DType.BFloat16 && _backend.Precision == ProductPrecision.Float32;
-        if (parameter.Prepared is null && !(grows && ElementCount > LargeElementCount))
+        if (parameter.Prepared is null)
         {
             parameter.Prepared = _backend.Prepare(parameter.Value);
             _owned.Add(parameter.Prepared);

@@ -64,7 +64,7 @@ public sealed class CpuBackend : IBackend
     public void MatMul(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) =>
         MatrixProduct.Multiply(_float32, _pool, left, transposeLeft, right, transposeRight, accumulate, destination);
 
-    public PreparedWeight Prepare(Tensor weight) => MatrixProduct.Prepare(_prepared, _pool, weight);
+    public PreparedWeight Prepare(Tensor weight) => MatrixProduct.Prepare(_prepared, _pool, weight, narrow: weight.DType == DType.BFloat16 && _prepared == _float32);
 
     public void ProjectForward(Tensor input, ProjectionWeight weight, Tensor start, Tensor destination) =>
         MatrixProduct.Project(_projections, _pool, input, weight, start, destination);

@@ -1,17 +1,16 @@
-using System.Runtime.InteropServices;
-
 namespace Tern.Compute.Cpu;
 
-/// <summary>All panels of a weight in full depth.</summary>
+/// <summary>All panels of a weight in full depth, as the kernels multiply with them; or narrow, in BFloat16 where they multiply in Float32.</summary>
 internal sealed unsafe class CpuPreparedWeight : PreparedWeight
 {
-    public CpuPreparedWeight(ProductKernels kernels, int rows, int columns)
+    public CpuPreparedWeight(ProductKernels kernels, int rows, int columns, bool narrow)
     {
         Kernels = kernels;
+        IsNarrow = narrow;
         Rows = rows;
         Columns = columns;
-        ByteCount = (long)MatrixProductPlan.CeilingDivide(rows, kernels.TileColumns) * kernels.PanelByteCount(columns);
-        Panels = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteCount, 64), 64);
+        ByteCount = (long)MatrixProductPlan.CeilingDivide(rows, kernels.TileColumns) * kernels.PanelByteCount(columns) / (narrow ? 2 : 1);
+        Panels = (byte*)AlignedMemory.Allocate((nuint)ByteCount);
         GC.AddMemoryPressure(Math.Max(ByteCount, 64));
     }
 
@@ -25,13 +24,15 @@ internal sealed unsafe class CpuPreparedWeight : PreparedWeight
 
     public ProductKernels Kernels { get; }
 
+    public bool IsNarrow { get; }
+
     public byte* Panels { get; private set; }
 
     protected override void Dispose(bool disposing)
     {
         if (Panels != null)
         {
-            NativeMemory.AlignedFree(Panels);
+            AlignedMemory.Free(Panels);
             Panels = null;
             GC.RemoveMemoryPressure(Math.Max(ByteCount, 64));
         }

@@ -24,15 +24,15 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>See <see cref="IBackend.Prepare"/>.</summary>
-    public static CpuPreparedWeight Prepare(ProductKernels kernels, WorkerPool pool, Tensor weight)
+    public static CpuPreparedWeight Prepare(ProductKernels kernels, WorkerPool pool, Tensor weight, bool narrow)
     {
         if (weight.DType == DType.Int32 || !weight.IsHost)
         {
             throw new ArgumentException($"a weight is Float32 or BFloat16 in host memory, not {weight}", nameof(weight));
         }
 
-        CpuPreparedWeight prepared = new(kernels, weight.Rows, weight.Columns);
-        PackPanels(pool, kernels, weight, true, CeilingDivide(weight.Rows, kernels.TileColumns), prepared.Panels);
+        CpuPreparedWeight prepared = new(kernels, weight.Rows, weight.Columns, narrow);
+        PackPanels(pool, kernels, weight, true, CeilingDivide(weight.Rows, kernels.TileColumns), prepared.Panels, narrow);
         return prepared;
     }
 
@@ -88,6 +88,7 @@ internal static unsafe class MatrixProduct
             }
 
             operand.Panels = own.Panels;
+            operand.IsNarrow = own.IsNarrow;
             kernels = own.Kernels;
         }
 
@@ -121,28 +122,36 @@ internal static unsafe class MatrixProduct
         nint size = panelCount * kernels.PanelByteCount(inner);
         using ScratchLease lease = pool.RentScratch();
         plan.Right.Panels = (byte*)lease.Buffer.Floats((plan.IsGated ? 2 : 1) * size / sizeof(float));
-        PackPanels(pool, kernels, plan.Right.Matrix, plan.Right.Transpose, panelCount, plan.Right.Panels);
+        PackPanels(pool, kernels, plan.Right.Matrix, plan.Right.Transpose, panelCount, plan.Right.Panels, narrow: false);
         if (plan.IsGated)
         {
             plan.Up.Panels = plan.Right.Panels + size;
-            PackPanels(pool, kernels, plan.Up.Matrix, plan.Up.Transpose, panelCount, plan.Up.Panels);
+            PackPanels(pool, kernels, plan.Up.Matrix, plan.Up.Transpose, panelCount, plan.Up.Panels, narrow: false);
         }
 
         RunTasks(pool, plan);
     }
 
-    private static void PackPanels(WorkerPool pool, ProductKernels kernels, Tensor right, bool transpose, int panelCount, byte* panels)
+    private static void PackPanels(WorkerPool pool, ProductKernels kernels, Tensor right, bool transpose, int panelCount, byte* panels, bool narrow)
     {
         const int PanelsPerTask = 4;
         pool.Run(
             CeilingDivide(panelCount, PanelsPerTask),
-            (kernels, right, transpose, panelCount, Panels: (nint)panels),
+            (kernels, right, transpose, panelCount, Panels: (nint)panels, narrow),
             static (task, s) =>
             {
                 int first = task * PanelsPerTask;
                 int inner = s.transpose ? s.right.Columns : s.right.Rows;
-                byte* to = (byte*)s.Panels + (first * s.kernels.PanelByteCount(inner));
-                s.kernels.PackPanels(s.right, s.transpose, first, Math.Min(PanelsPerTask, s.panelCount - first), to);
+                int count = Math.Min(PanelsPerTask, s.panelCount - first);
+                nint start = first * s.kernels.PanelByteCount(inner);
+                if (s.narrow)
+                {
+                    s.kernels.PackNarrowPanels(s.right, s.transpose, first, count, (ushort*)((byte*)s.Panels + (start / 2)));
+                }
+                else
+                {
+                    s.kernels.PackPanels(s.right, s.transpose, first, count, (byte*)s.Panels + start);
+                }
             });
     }
 

@@ -18,7 +18,7 @@ internal static unsafe class MatrixProductBlock
 
         nint leftSize = RoundUp(TKernel.LeftByteCount(plan.RowStep, plan.DepthStep));
         nint panelsSize = plan.TaskColumns / TKernel.TileColumns * TKernel.PanelByteCount(plan.DepthStep);
-        int packedCount = (plan.Right.Panels == null ? 1 : 0) + (plan.IsGated && plan.Up.Panels == null ? 1 : 0);
+        int packedCount = (plan.Right.IsLaidOut ? 0 : 1) + (plan.IsGated && !plan.Up.IsLaidOut ? 1 : 0);
         nint factorSize = plan.KeepsNoFactors ? (nint)plan.TaskRows * plan.TaskColumns * sizeof(float) : 0;
         byte* left = (byte*)scratch.Floats((leftSize + (packedCount * panelsSize) + (2 * factorSize)) / sizeof(float));
         byte* packed = left + leftSize;
@@ -60,12 +60,16 @@ internal static unsafe class MatrixProductBlock
     {
         nint panelSize = TKernel.PanelByteCount(span.Depth);
         Sums start = span.K > 0 ? destination : new Sums(plan.Start);
-        bool packs = right.Panels == null && span.PackRight;
-        // Rows that are transposed were slower when asked for (a 1B-shaped model, Float32).
-        bool asksForPanels = packs && !right.Transpose;
-        nint requests = nextBlock.RequestCount + (asksForPanels
-            ? right.Region(span.Column, span.Columns, span.K, span.Depth).RequestCount
-            : right.Panels != null ? PrefetchRegion.Bytes(null, panelSize).RequestCount * span.Columns / TKernel.TileColumns : 0);
+        bool packs = !right.IsLaidOut && span.PackRight, asksForPanels = right.IsLaidOut || packs;
+        nint storedSize = right.IsNarrow ? panelSize / 2 : panelSize;
+        nint requests = nextBlock.RequestCount;
+        if (asksForPanels)
+        {
+            requests += right.Panels == null
+                ? right.Region(span.Column, span.Columns, span.K, span.Depth).RequestCount
+                : PrefetchRegion.Bytes(null, storedSize).RequestCount * span.Columns / TKernel.TileColumns;
+        }
+
         int tiles = MatrixProductPlan.CeilingDivide(span.Rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(span.Columns, TKernel.TileColumns);
 
         // The last tiles have nothing left to ask for, so that what was asked for last is there too.
@@ -73,25 +77,32 @@ internal static unsafe class MatrixProductBlock
         for (int j = 0; j < span.Columns; j += TKernel.TileColumns)
         {
             int panelIndex = j / TKernel.TileColumns;
-            byte* panel;
+            int next = j + TKernel.TileColumns < span.Columns ? j + TKernel.TileColumns : 0;
+            byte* panel = packed + (panelIndex * panelSize);
             if (right.Panels != null)
             {
-                panel = right.Panels + ((nint)((span.Column / TKernel.TileColumns) + panelIndex) * TKernel.PanelByteCount(plan.Inner)) + (span.K == 0 ? 0 : TKernel.PanelByteCount(span.K));
-                if (j + TKernel.TileColumns < span.Columns)
+                int index = (span.Column / TKernel.TileColumns) + panelIndex;
+                byte* stored = right.Panel<TKernel>(index, plan.Inner, span.K);
+                if (right.IsLaidOut)
                 {
-                    ahead.Panel = PrefetchRegion.Bytes(panel + TKernel.PanelByteCount(plan.Inner), panelSize);
+                    panel = stored;
+                }
+                else if (packs)
+                {
+                    Packing.Widen((ushort*)stored, panelSize / sizeof(float), (float*)panel);
+                }
+
+                if (asksForPanels && next > 0)
+                {
+                    ahead.Panel = PrefetchRegion.Bytes(right.Panel<TKernel>(index + 1, plan.Inner, span.K), storedSize);
                 }
             }
-            else
+            else if (packs)
             {
-                panel = packed + (panelIndex * panelSize);
-                if (packs)
-                {
-                    // Just before its use; the one after it is asked for meanwhile.
-                    TKernel.PackRight(right.Matrix, right.Transpose, span.Column + j, Math.Min(TKernel.TileColumns, span.Columns - j), span.K, span.Depth, panel);
-                    int next = j + TKernel.TileColumns < span.Columns ? j + TKernel.TileColumns : 0, nextK = next > 0 ? span.K : span.K + span.Depth;
-                    ahead.Panel = !asksForPanels ? default : right.Region(span.Column + next, Math.Min(TKernel.TileColumns, span.Columns - next), nextK, Math.Min(plan.DepthStep, plan.Inner - nextK));
-                }
+                // Just before its use; the one after it is asked for meanwhile.
+                TKernel.PackRight(right.Matrix, right.Transpose, span.Column + j, Math.Min(TKernel.TileColumns, span.Columns - j), span.K, span.Depth, panel);
+                int nextK = next > 0 ? span.K : span.K + span.Depth;
+                ahead.Panel = right.Region(span.Column + next, Math.Min(TKernel.TileColumns, span.Columns - next), nextK, Math.Min(plan.DepthStep, plan.Inner - nextK));
             }
 
             float* to = destination.At(span.Row, span.Column + j);

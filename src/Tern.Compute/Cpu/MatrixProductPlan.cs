@@ -1,16 +1,28 @@
 namespace Tern.Compute.Cpu;
 
-/// <summary>A right operand: a matrix, or its panels of full depth if they are laid out already.</summary>
+/// <summary>A right operand: a matrix, or its panels of full depth if they are laid out already, in BFloat16 if narrow.</summary>
 internal unsafe struct RightOperand
 {
     public Tensor Matrix;
     public bool Transpose;
     public byte* Panels;
+    public bool IsNarrow;
+
+    /// <summary>Whether tiles can read the panels where they are.</summary>
+    public readonly bool IsLaidOut => Panels != null && !IsNarrow;
 
     /// <summary>What packing these columns of op(right) will read.</summary>
     public readonly PrefetchRegion Region(int column, int columns, int k, int depth) => Transpose
         ? PrefetchRegion.Of(Matrix, column, columns, k, depth)
         : PrefetchRegion.Of(Matrix, k, depth, column, columns);
+
+    /// <summary>Where the part of a panel from <paramref name="k"/> on begins.</summary>
+    public readonly byte* Panel<TKernel>(int index, int inner, int k)
+        where TKernel : IProductKernel
+    {
+        nint offset = (index * TKernel.PanelByteCount(inner)) + (k == 0 ? 0 : TKernel.PanelByteCount(k));
+        return Panels + (IsNarrow ? offset / 2 : offset);
+    }
 }
 
 /// <summary>Where sums are kept: the address of element (0, 0) and the pitch.</summary>

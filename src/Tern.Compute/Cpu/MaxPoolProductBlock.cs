@@ -18,7 +18,7 @@ internal static unsafe class MaxPoolProductBlock
         int first = task * plan.TaskColumns, end = Math.Min(first + plan.TaskColumns, plan.Columns);
         FillEmptySequences(plan, first, end - first);
         nint panelSize = TKernel.PanelByteCount(plan.Depth);
-        nint packedSize = plan.Weight.Panels == null ? plan.GroupColumns / TKernel.TileColumns * panelSize / sizeof(float) : 0;
+        nint packedSize = plan.Weight.IsLaidOut ? 0 : plan.GroupColumns / TKernel.TileColumns * panelSize / sizeof(float);
         float* running = scratch.Floats(packedSize + (2 * plan.GroupColumns) + (plan.RowStep * TKernel.TileColumns));
         float* logits = running + (2 * plan.GroupColumns);
         byte* packed = (byte*)(logits + (plan.RowStep * TKernel.TileColumns));
@@ -39,8 +39,8 @@ internal static unsafe class MaxPoolProductBlock
         PrefetchQueue ahead = default;
         if (nextColumns > 0 && plan.Weight.Panels != null)
         {
-            nint nextSize = MatrixProductPlan.CeilingDivide(nextColumns, tileColumns) * panelSize;
-            ahead.Panel = PrefetchRegion.Bytes(plan.Weight.Panels + (nextColumn / tileColumns * panelSize), nextSize);
+            nint nextSize = MatrixProductPlan.CeilingDivide(nextColumns, tileColumns) * (plan.Weight.IsNarrow ? panelSize / 2 : panelSize);
+            ahead.Panel = PrefetchRegion.Bytes(plan.Weight.Panel<TKernel>(nextColumn / tileColumns, depth, 0), nextSize);
             int tiles = MatrixProductPlan.CeilingDivide(rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(columns, tileColumns) * plan.DepthStepCount;
             ahead.TileShare = 1 + (ahead.Panel.RequestCount / tiles);
         }
@@ -53,13 +53,19 @@ internal static unsafe class MaxPoolProductBlock
             int sequence = blockSequence;
             for (int j = 0; j < columns; j += tileColumns)
             {
-                byte* panel = plan.Weight.Panels == null
-                    ? packed + (j / tileColumns * panelSize)
-                    : plan.Weight.Panels + ((firstColumn + j) / tileColumns * panelSize);
+                byte* stored = plan.Weight.Panels == null ? null : plan.Weight.Panel<TKernel>((firstColumn + j) / tileColumns, depth, 0);
+                byte* panel = plan.Weight.IsLaidOut ? stored : packed + (j / tileColumns * panelSize);
                 int columnCount = Math.Min(tileColumns, columns - j);
-                if (block == 0 && plan.Weight.Panels == null)
+                if (block == 0 && !plan.Weight.IsLaidOut)
                 {
-                    TKernel.PackRight(plan.Weight.Matrix, true, firstColumn + j, columnCount, 0, depth, panel);
+                    if (stored == null)
+                    {
+                        TKernel.PackRight(plan.Weight.Matrix, true, firstColumn + j, columnCount, 0, depth, panel);
+                    }
+                    else
+                    {
+                        Packing.Widen((ushort*)stored, panelSize / sizeof(float), (float*)panel);
+                    }
                 }
 
                 for (int step = 0; step < plan.DepthStepCount; step++)

@@ -179,6 +179,34 @@ internal static unsafe partial class Packing
         }
     }
 
+    /// <summary>Values that BFloat16 holds, in their 16 bits; the count is a multiple of 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Narrow(float* source, nint count, ushort* destination)
+    {
+        for (nint i = 0; i < count; i += 8)
+        {
+            Vector256<uint> bits = Vector256.Load((uint*)source + i) >>> 16;
+            Vector128.Narrow(bits.GetLower(), bits.GetUpper()).Store(destination + i);
+        }
+    }
+
+    /// <summary>BFloat16 values as floats; the count is a multiple of 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Widen(ushort* source, nint count, float* destination)
+    {
+        nint i = 0;
+        for (; Vector512.IsHardwareAccelerated && i + 32 <= count; i += 32)
+        {
+            BFloat16Reader.Read16((byte*)(source + i)).Store(destination + i);
+            BFloat16Reader.Read16((byte*)(source + i + 16)).Store(destination + i + 16);
+        }
+
+        for (; i < count; i += 8)
+        {
+            BFloat16Reader.Read8((byte*)(source + i)).Store(destination + i);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CopyStrip(float* from, nint pitch, uint byteCount, int strip, float* to, int step)
     {

@@ -32,6 +32,9 @@ internal abstract unsafe class ProductKernels
     /// <summary>Lays out panels <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of op(right) in full depth; the first one's place is <paramref name="panels"/>.</summary>
     public abstract void PackPanels(Tensor right, bool transpose, int first, int count, byte* panels);
 
+    /// <summary>The same of a BFloat16 matrix in its 16 bits, for kernels that multiply in Float32.</summary>
+    public abstract void PackNarrowPanels(Tensor right, bool transpose, int first, int count, ushort* panels);
+
     /// <summary>Computes one task's block of a matrix product.</summary>
     public abstract void MultiplyBlock(in MatrixProductPlan plan, int task, ScratchBuffer scratch);
 
@@ -64,6 +67,25 @@ internal sealed unsafe class ProductKernels<TKernel, TVector> : ProductKernels
         {
             int column = panel * width;
             TKernel.PackRight(right, transpose, column, Math.Min(width, columns - column), 0, depth, panels + ((panel - first) * TKernel.PanelByteCount(depth)));
+        }
+    }
+
+    public override void PackNarrowPanels(Tensor right, bool transpose, int first, int count, ushort* panels)
+    {
+        const int Strip = 64, WidestPanel = 32;
+        float* strip = stackalloc float[Strip * WidestPanel];
+        int width = TKernel.TileColumns;
+        (int depth, int columns) = transpose ? (right.Columns, right.Rows) : (right.Rows, right.Columns);
+        for (int panel = first; panel < first + count; panel++)
+        {
+            int column = panel * width;
+            for (int k = 0; k < depth; k += Strip)
+            {
+                int part = Math.Min(Strip, depth - k);
+                TKernel.PackRight(right, transpose, column, Math.Min(width, columns - column), k, part, (byte*)strip);
+                Packing.Narrow(strip, (nint)part * width, panels);
+                panels += (nint)part * width;
+            }
         }
     }
 

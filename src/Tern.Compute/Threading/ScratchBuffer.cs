@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using Tern.Compute.Cpu;
 
 namespace Tern.Compute.Threading;
 
@@ -9,7 +9,7 @@ internal sealed unsafe class ScratchBuffer
     private void* _memory;
     private nint _byteCount;
 
-    ~ScratchBuffer() => NativeMemory.AlignedFree(_memory);
+    ~ScratchBuffer() => AlignedMemory.Free(_memory);
 
     /// <summary>The start of at least <paramref name="count"/> floats; growing loses what was there.</summary>
     public float* Floats(nint count)
@@ -17,13 +17,13 @@ internal sealed unsafe class ScratchBuffer
         nint needed = count * sizeof(float);
         if (needed > _byteCount)
         {
-            NativeMemory.AlignedFree(_memory);
+            AlignedMemory.Free(_memory);
             _memory = null;
             _byteCount = 0;
 
             // An eighth more than asked, so that slowly growing batches do not reallocate every time.
             nint bytes = (needed + (needed / 8) + (nint)Alignment) & ~((nint)Alignment - 1);
-            _memory = NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+            _memory = AlignedMemory.Allocate((nuint)bytes);
             _byteCount = bytes;
         }
 
