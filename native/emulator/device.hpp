@@ -108,6 +108,18 @@ inline unsigned __ballot_sync(unsigned mask, int predicate, EMULATOR_HERE) {
     });
     return mine.votes;
 }
+inline u32 match_any(u32 mask, int value, EMULATOR_HERE) {
+    struct Match {
+        int value;
+        u32 same;
+    } mine{value, 0};
+    emulator::warp_operation("match_any", mask, &mine, place, [mask](void** lanes) {
+        for (int i = 0; i < 32; i++)
+            for (int j = 0; j < 32; j++)
+                if (mask >> i & mask >> j & 1 && static_cast<Match*>(lanes[i])->value == static_cast<Match*>(lanes[j])->value) static_cast<Match*>(lanes[i])->same |= 1u << j;
+    });
+    return mine.same;
+}
 inline int __any_sync(unsigned mask, int predicate, EMULATOR_HERE) { return __ballot_sync(mask, predicate, place) != 0; }
 inline int __all_sync(unsigned mask, int predicate, EMULATOR_HERE) { return __ballot_sync(mask, predicate, place) == mask; }
 
@@ -118,14 +130,6 @@ inline T atomic_add(T* address, T value) {
     T seen = *const_cast<volatile T*>(address), wanted;
     do {
         wanted = seen + value;
-    } while (!__atomic_compare_exchange(address, &seen, &wanted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return seen;
-}
-template <class T>
-inline T atomic_max(T* address, T value) {
-    T seen = *const_cast<volatile T*>(address), wanted;
-    do {
-        wanted = seen > value ? seen : value;
     } while (!__atomic_compare_exchange(address, &seen, &wanted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     return seen;
 }

@@ -56,11 +56,10 @@ TERN_CLANG_DEVICE double __shfl_xor_sync(unsigned m, double v, int l) {
 TERN_CLANG_DEVICE unsigned __ballot_sync(unsigned mask, int predicate) { return __nvvm_vote_ballot_sync(mask, predicate); }
 TERN_CLANG_DEVICE int __any_sync(unsigned mask, int predicate) { return __nvvm_vote_any_sync(mask, predicate); }
 TERN_CLANG_DEVICE int __all_sync(unsigned mask, int predicate) { return __nvvm_vote_all_sync(mask, predicate); }
+TERN_CLANG_DEVICE unsigned __match_any_sync(unsigned mask, int value) { return __nvvm_match_any_sync_i32(mask, value); }
 TERN_CLANG_DEVICE float atomicAdd(float* address, float value) { return __nvvm_atom_add_gen_f(address, value); }
 TERN_CLANG_DEVICE int atomicAdd(int* address, int value) { return __nvvm_atom_add_gen_i(address, value); }
 TERN_CLANG_DEVICE unsigned atomicAdd(unsigned* address, unsigned value) { return (unsigned)__nvvm_atom_add_gen_i((int*)address, (int)value); }
-TERN_CLANG_DEVICE unsigned atomicMax(unsigned* address, unsigned value) { return __nvvm_atom_max_gen_ui(address, value); }
-TERN_CLANG_DEVICE unsigned long long atomicMax(unsigned long long* address, unsigned long long value) { return __nvvm_atom_max_gen_ull(address, value); }
 TERN_CLANG_DEVICE float fmaxf(float a, float b) { return __builtin_fmaxf(a, b); }
 TERN_CLANG_DEVICE float fminf(float a, float b) { return __builtin_fminf(a, b); }
 TERN_CLANG_DEVICE float fmaf(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
@@ -112,10 +111,8 @@ template <class T>
 TERN_DEVICE T atomic_add(T* address, T value) {
     return atomicAdd(address, value);
 }
-template <class T>
-TERN_DEVICE T atomic_max(T* address, T value) {
-    return atomicMax(address, value);
-}
+// The lanes of the mask that have the same value as this one.
+TERN_DEVICE u32 match_any(u32 mask, int value) { return __match_any_sync(mask, value); }
 TERN_DEVICE u32 float_bits(float f) { return __float_as_uint(f); }
 TERN_DEVICE float bits_float(u32 u) { return __uint_as_float(u); }
 TERN_DEVICE int count_bits(u32 v) { return __popc(v); }
