@@ -1,7 +1,4 @@
-using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
@@ -9,7 +6,7 @@ namespace Tern.Retrieval;
 /// <summary>
 /// Bounds every leaf of 16 documents by the sum of its terms' block maxima, in bytes relative to the floor, and scores
 /// leaves by descending bound until a bound is below the floor. A leaf whose bound equals it may hold a tie, so it is
-/// scored. Short lists have no maxima: theirs are found on the way, and their postings are chained by leaf.
+/// scored. Short lists have no maxima: theirs are found on the way.
 /// </summary>
 internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
 {
@@ -25,11 +22,12 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         byte* bounds = ClearBounds(postings, context);
         double unitsPerScore = UnitsPerScore(postings, context);
         AddLongBounds(postings, context, unitsPerScore, isSample: false, bounds);
-        AddShortBounds(context, unitsPerScore, bounds);
+        ShortBounds.Add(context, unitsPerScore, bounds);
         int count = OrderCandidates(postings, context, unitsPerScore);
+        int chained = ShortBounds.Chain(context, Cut(context.Floor, unitsPerScore), bounds);
         context.CandidateCount = count;
         new LeafScorer(postings, context, unitsPerScore).Score(count);
-        ClearHeads(context);
+        ShortBounds.Unchain(context, chained);
     }
 
     /// <summary>
@@ -90,55 +88,25 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
     /// <summary>Adds the maxima of all long lists.</summary>
     private static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, bool isSample, byte* bounds)
     {
-        byte* table = context.Buffers.BoundTable.Ensure(BoundMap.TableSize);
-        foreach (ref readonly LongTerm term in context.LongTerms)
+        int termCount = context.LongTerms.Length;
+        long noteCount = (long)postings.SpanCount * termCount;
+        byte* tables = context.Buffers.BoundTable.Ensure((long)BoundMap.TableSize * termCount);
+        BoundedList* lists = context.Buffers.BoundedLists.Ensure(termCount);
+        ulong* spanLeaves = context.Buffers.SpanLeaves.Ensure(noteCount);
+        NativeMemory.Clear(spanLeaves, (nuint)noteCount * sizeof(ulong));
+        for (int i = 0; i < termCount; i++)
         {
-            context.Kernels.AddBounds(postings.Maxima(term.Row), BoundMap.For(term.Weight, unitsPerScore, table), isSample, bounds);
+            ref LongTerm term = ref context.LongTerms[i];
+            BlockMaxima maxima = postings.Maxima(term.Row);
+            term.Maxima = maxima.Maxima;
+            lists[i] = new BoundedList { Maxima = maxima, Map = BoundMap.For(term.Weight, unitsPerScore, tables + ((long)BoundMap.TableSize * i)) };
         }
+
+        context.Kernels.AddBounds(lists, termCount, (postings.SpanCount + 31) >> 5, isSample, bounds, spanLeaves, context.Buffers.SpanMaxima.Ensure(noteCount));
     }
 
     /// <summary>The least bound of a leaf that can hold a sum of at least the floor.</summary>
-    private static byte Cut(uint floor, double unitsPerScore) => (byte)Math.Clamp(Math.Ceiling((floor * unitsPerScore) - 1e-6), 1, 255);
-
-    private static void AddShortBounds(SearchContext context, double unitsPerScore, byte* bounds)
-    {
-        SearchBuffers buffers = context.Buffers;
-        uint* heads = buffers.Heads.Pointer;
-        uint* next = buffers.ShortNext.Ensure(context.ShortPostingCount);
-        uint* ids = buffers.ShortIds.Pointer;
-        uint* products = buffers.ShortProducts.Pointer;
-        // A fixed-point factor, rounded up: bounds may be too high, never too low.
-        ulong factor = (ulong)Math.Ceiling(unitsPerScore * (1 << 24));
-        foreach (ref readonly ShortTerm term in context.ShortTerms)
-        {
-            for (int i = term.First; i < term.End;)
-            {
-                uint leaf = ids[i] >> SegmentFormat.LeafShift;
-                uint most = 0;
-                uint head = heads[leaf];
-                do
-                {
-                    most = Math.Max(most, products[i]);
-                    next[i] = head;
-                    head = (uint)++i;
-                }
-                while (i < term.End && ids[i] >> SegmentFormat.LeafShift == leaf);
-                heads[leaf] = head;
-                bounds[leaf] = (byte)Math.Min(255, bounds[leaf] + (((most * factor) + (1 << 24) - 1) >> 24));
-            }
-        }
-    }
-
-    private static void ClearHeads(SearchContext context)
-    {
-        uint* heads = context.Buffers.Heads.Pointer;
-        uint* ids = context.Buffers.ShortIds.Pointer;
-        int count = context.ShortPostingCount;
-        for (int i = 0; i < count; i++)
-        {
-            heads[ids[i] >> SegmentFormat.LeafShift] = 0;
-        }
-    }
+    internal static byte Cut(uint floor, double unitsPerScore) => (byte)Math.Clamp(Math.Ceiling((floor * unitsPerScore) - 1e-6), 1, 255);
 
     /// <summary>Sorts the leaves that can reach the floor by descending bound; returns how many there are.</summary>
     private static int OrderCandidates(Postings postings, SearchContext context, double unitsPerScore)
@@ -167,161 +135,5 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         }
 
         return count;
-    }
-
-    /// <summary>Scores leaves one after the other, asking for the memory of the next ones ahead.</summary>
-    private readonly ref struct LeafScorer
-    {
-        // Leaves between being looked up, located and scored: memory arrives meanwhile. A power of two.
-        private const int RingSize = 8;
-        private const int Ahead = 5;
-        private const int Closer = 2;
-
-        private readonly SearchContext _context;
-        private readonly SearchBuffers _buffers;
-        private readonly Postings _postings;
-        private readonly double _unitsPerScore;
-        private readonly LeafPart* _waiting; // [RingSize, terms]
-        private readonly LeafPart* _located; // [RingSize, 2 · terms]
-        private readonly BlockMaxima* _maxima;
-        private readonly int _termCount;
-
-        public LeafScorer(Postings postings, SearchContext context, double unitsPerScore)
-        {
-            _context = context;
-            _buffers = context.Buffers;
-            _postings = postings;
-            _unitsPerScore = unitsPerScore;
-            _termCount = context.LongTerms.Length;
-            _waiting = _buffers.Parts.Ensure(3L * RingSize * (_termCount + 1));
-            _located = _waiting + (RingSize * (_termCount + 1));
-            _maxima = _buffers.Maxima.Ensure(_termCount);
-            for (int i = 0; i < _termCount; i++)
-            {
-                _maxima[i] = postings.Maxima(context.LongTerms[i].Row);
-            }
-        }
-
-        /// <summary>Scores the first so many of the ordered candidates, as far as their bounds reach the floor.</summary>
-        public void Score(int count)
-        {
-            uint* leaves = _buffers.OrderedCandidates.Pointer;
-            byte* bounds = _buffers.Bounds.Pointer;
-            int* waitingCounts = stackalloc int[RingSize];
-            int* locatedCounts = stackalloc int[RingSize];
-            uint floor = _context.Floor;
-            byte cut = Cut(floor, _unitsPerScore);
-            int scored = 0;
-            for (int i = -Ahead; i < count; i++)
-            {
-                if (i + Ahead < count)
-                {
-                    int slot = (i + Ahead) & (RingSize - 1);
-                    waitingCounts[slot] = FindParts(leaves[i + Ahead], Waiting(slot));
-                }
-
-                if (i + Closer >= 0 && i + Closer < count)
-                {
-                    int slot = (i + Closer) & (RingSize - 1);
-                    locatedCounts[slot] = LeafPart.Locate(Waiting(slot), waitingCounts[slot], FirstId(leaves[i + Closer]), Located(slot));
-                    Prefetch(Located(slot), locatedCounts[slot]);
-                }
-
-                if (i < 0)
-                {
-                    continue;
-                }
-
-                if (bounds[leaves[i]] < cut)
-                {
-                    break;
-                }
-
-                scored++;
-                ScoreLeaf(leaves[i], Located(i & (RingSize - 1)), locatedCounts[i & (RingSize - 1)]);
-                if (_context.Floor != floor)
-                {
-                    floor = _context.Floor;
-                    cut = Cut(floor, _unitsPerScore);
-                }
-            }
-
-            _context.ScoredLeafCount = scored;
-        }
-
-        private static uint FirstId(uint leaf) => (leaf << SegmentFormat.LeafShift) & (SegmentFormat.WindowSize - 1);
-
-        private LeafPart* Waiting(int slot) => _waiting + (slot * _termCount);
-
-        private LeafPart* Located(int slot) => _located + (2 * slot * _termCount);
-
-        private int FindParts(uint leaf, LeafPart* parts)
-        {
-            uint window = leaf >> SegmentFormat.LeafOfWindowShift;
-            uint wordOffset = (FirstId(leaf) >> 6) * sizeof(ulong);
-            ref LongTerm terms = ref MemoryMarshal.GetReference(_context.LongTerms);
-            int found = 0;
-            for (int i = 0; i < _termCount; i++)
-            {
-                parts[found].Count = i;
-                found += (int)_maxima[i].Has(leaf);
-            }
-
-            for (int i = 0; i < found; i++)
-            {
-                ref readonly LongTerm term = ref Unsafe.Add(ref terms, parts[i].Count);
-                uint* offsets = term.WindowOffsets + window;
-                byte* start = term.List + offsets[0];
-                parts[i].Ids = start;
-                parts[i].Impacts = term.List + offsets[1];
-                parts[i].Weight = term.Weight;
-                Prefetch(start);
-                // Where a list is dense enough to have bitmaps, the leaf's word; else the rest of the skips.
-                Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
-            }
-
-            return found;
-        }
-
-        private void ScoreLeaf(uint leaf, LeafPart* parts, int count)
-        {
-            _context.Kernels.AddLeaf(parts, count, _postings.Layout, FirstId(leaf), _buffers);
-            uint* sums = _buffers.LeafSums;
-            for (uint next = _buffers.Heads.Pointer[leaf]; next != 0; next = _buffers.ShortNext.Pointer[next - 1])
-            {
-                sums[_buffers.ShortIds.Pointer[next - 1] & (SegmentFormat.LeafSize - 1)] += _buffers.ShortProducts.Pointer[next - 1];
-            }
-
-            uint bits = _context.Kernels.LeafAtLeast(_context.Floor, _buffers);
-            if (bits != 0)
-            {
-                for (; bits != 0; bits &= bits - 1)
-                {
-                    uint at = (uint)BitOperations.TrailingZeroCount(bits);
-                    _context.Offer((leaf << SegmentFormat.LeafShift) + at, sums[at]);
-                }
-
-                _context.Tighten();
-            }
-
-            new Span<uint>(sums, SegmentFormat.LeafSize).Clear();
-        }
-
-        private static void Prefetch(LeafPart* parts, int count)
-        {
-            for (int i = 0; i < count; i++)
-            {
-                Prefetch(parts[i].Ids);
-                Prefetch(parts[i].Impacts);
-            }
-        }
-
-        private static void Prefetch(void* address)
-        {
-            if (Sse.IsSupported)
-            {
-                Sse.Prefetch0(address);
-            }
-        }
     }
 }

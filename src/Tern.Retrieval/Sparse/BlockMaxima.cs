@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Tern.Retrieval;
@@ -34,17 +33,11 @@ internal readonly unsafe struct BlockMaxima
 
     /// <summary>One byte for each present leaf, at most 127.</summary>
     public byte* Maxima { get; }
+}
 
-    /// <summary>1 if a leaf is present, else 0; without a branch, since no processor can guess it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public uint Has(uint leaf)
-    {
-        uint span = leaf >> 6;
-        MaximaWord* word = Words + (span >> 5);
-        uint presence = word->Presence;
-        int bit = (int)(span & 31);
-        // Of an absent span this reads another's leaves or the maxima behind the last one's, and drops them.
-        ulong leaves = Leaves[word->SpansBefore + (uint)BitOperations.PopCount(presence & ((1u << bit) - 1))];
-        return (presence >> bit) & (uint)(leaves >> (int)(leaf & 63)) & 1;
-    }
+/// <summary>The block maxima of one query term and what they add to bounds.</summary>
+internal struct BoundedList
+{
+    public BlockMaxima Maxima;
+    public Kernels.BoundMap Map;
 }

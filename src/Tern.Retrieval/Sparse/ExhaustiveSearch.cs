@@ -19,6 +19,7 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
         SearchKernels kernels = context.Kernels;
         SearchBuffers buffers = context.Buffers;
         PostingLayout layout = postings.Layout;
+        context.MultiplyShortLists();
         Span<LongTerm> longTerms = context.LongTerms;
         Span<ShortTerm> shortTerms = context.ShortTerms;
         for (int window = 0; window < postings.WindowCount; window++)

@@ -18,35 +18,7 @@ internal unsafe struct LeafPart
 
     public int Count;
 
-    /// <summary>
-    /// Finds the leaf that begins with a window's document <paramref name="firstId"/> in waiting parts and writes what is to
-    /// be added, at most two parts for each; returns how many.
-    /// </summary>
-    public static int Locate(LeafPart* waiting, int count, uint firstId, LeafPart* located)
-    {
-        int found = 0;
-        for (int i = 0; i < count; i++)
-        {
-            var window = new WindowReader(waiting[i].Ids, waiting[i].Impacts);
-            uint weight = waiting[i].Weight;
-            if (window.IsBitmap)
-            {
-                located[found++] = OfBitmap(window, firstId, weight);
-                continue;
-            }
-
-            int block = window.FindBlock(firstId);
-            located[found++] = OfBlock(window, block, weight);
-            if (block + 1 < window.BlockCount && window.Before(block + 1) < firstId + SegmentFormat.LeafSize - 1)
-            {
-                located[found++] = OfBlock(window, block + 1, weight);
-            }
-        }
-
-        return found;
-    }
-
-    private static LeafPart OfBlock(in WindowReader window, int block, uint weight) => new()
+    public static LeafPart OfBlock(in WindowReader window, int block, uint weight) => new()
     {
         Ids = window.Block(block),
         Impacts = window.Impacts + (block * SegmentFormat.BlockSize),
@@ -55,22 +27,38 @@ internal unsafe struct LeafPart
         Count = window.BlockLength(block),
     };
 
-    private static LeafPart OfBitmap(in WindowReader window, uint firstId, uint weight)
+    public static LeafPart OfBitmap(in WindowReader window, uint firstId, uint weight)
     {
         uint word = firstId >> 6;
-        byte* impacts = window.Impacts + window.Ranks[firstId >> SegmentFormat.SpanShift];
-        for (uint i = word & ~15u; i < word; i++)
+        // A fixed number of steps, since a processor cannot guess another: the words before the leaf's under a mask of ones.
+        ulong* words = window.Words + (word & ~15u);
+        ulong* masks = WordMasks.Before + 15 - (word & 15);
+        int before = window.Ranks[firstId >> SegmentFormat.SpanShift];
+        for (int i = 0; i < 15; i += 3)
         {
-            impacts += BitOperations.PopCount(window.Words[i]);
+            before += BitOperations.PopCount(words[i] & masks[i]) + BitOperations.PopCount(words[i + 1] & masks[i + 1]) + BitOperations.PopCount(words[i + 2] & masks[i + 2]);
         }
 
         ulong bits = window.Words[word];
         int shift = (int)(firstId & 63);
         return new LeafPart
         {
-            Impacts = impacts + BitOperations.PopCount(bits & ((1UL << shift) - 1)),
+            Impacts = window.Impacts + before + BitOperations.PopCount(bits & ((1UL << shift) - 1)),
             Weight = weight,
             Before = (uint)(bits >> shift) & 0xFFFF,
         };
+    }
+}
+
+/// <summary>15 words of ones, 15 of zeros: from place 15 − n on, the first n words of 15 are ones.</summary>
+file static unsafe class WordMasks
+{
+    public static readonly ulong* Before = Create();
+
+    private static ulong* Create()
+    {
+        ulong* masks = (ulong*)System.Runtime.InteropServices.NativeMemory.AllocZeroed(30, sizeof(ulong));
+        new Span<ulong>(masks, 15).Fill(ulong.MaxValue);
+        return masks;
     }
 }

@@ -15,7 +15,7 @@ internal sealed unsafe class SearchBuffers : IDisposable
         Sums = _sums.Ensure(SegmentFormat.WindowSize);
         Ids = _scratch.Ensure(2 * (SegmentFormat.WindowSize + 64));
         Products = Ids + SegmentFormat.WindowSize + 64;
-        LeafSums = _leafSums.Ensure(64);
+        LeafSums = _leafSums.Ensure(64 * LeafScorer.RingSize);
         FoundIds = _found.Ensure(2 * (SegmentFormat.WindowSize + 64));
         FoundSums = FoundIds + SegmentFormat.WindowSize + 64;
     }
@@ -29,7 +29,7 @@ internal sealed unsafe class SearchBuffers : IDisposable
     /// <summary>Products of a window's postings.</summary>
     public uint* Products { get; }
 
-    /// <summary>The sums of a leaf's 16 documents, and 48 zeros.</summary>
+    /// <summary>The sums of 16 documents and 48 zeros, for each leaf that is scored next.</summary>
     public uint* LeafSums { get; }
 
     /// <summary>Places and sums that a sweep over a window found.</summary>
@@ -37,14 +37,17 @@ internal sealed unsafe class SearchBuffers : IDisposable
 
     public uint* FoundSums { get; }
 
-    /// <summary>Documents of the query's short lists, list after list, and their products; next posting of the same leaf, plus one.</summary>
+    /// <summary>Documents of the query's short lists, list after list, and their products.</summary>
     public NativeBuffer<uint> ShortIds { get; } = new();
 
     public NativeBuffer<uint> ShortProducts { get; } = new();
 
-    public NativeBuffer<uint> ShortNext { get; } = new();
+    /// <summary>Places in the short lists of the postings whose leaves may be scored, then those postings, chained by leaf.</summary>
+    public NativeBuffer<uint> ShortPlaces { get; } = new();
 
-    /// <summary>For each leaf the first of its short postings, plus one.</summary>
+    public NativeBuffer<ShortPosting> ShortPostings { get; } = new();
+
+    /// <summary>For each leaf the first of its chained postings, plus one; zero between searches.</summary>
     public NativeBuffer<uint> Heads { get; } = new();
 
     /// <summary>A byte for each leaf.</summary>
@@ -56,10 +59,17 @@ internal sealed unsafe class SearchBuffers : IDisposable
 
     public NativeBuffer<uint> OrderedCandidates { get; } = new();
 
-    /// <summary>The parts of the leaves that are scored next, waiting and located.</summary>
+    public NativeBuffer<BoundedList> BoundedLists { get; } = new();
+
+    /// <summary>[spans, terms] The present leaves of each span, and how many maxima the list has before it.</summary>
+    public NativeBuffer<ulong> SpanLeaves { get; } = new();
+
+    public NativeBuffer<uint> SpanMaxima { get; } = new();
+
+    /// <summary>The parts of the leaves that are scored next, waiting and located, and which terms one leaf has.</summary>
     public NativeBuffer<LeafPart> Parts { get; } = new();
 
-    public NativeBuffer<BlockMaxima> Maxima { get; } = new();
+    public NativeBuffer<int> PresentTerms { get; } = new();
 
     /// <summary>Documents that a search with a fixed floor found.</summary>
     public NativeBuffer<uint> Collected { get; } = new();
@@ -74,14 +84,14 @@ internal sealed unsafe class SearchBuffers : IDisposable
     public void Clear()
     {
         NativeMemory.Clear(Sums, SegmentFormat.WindowSize * sizeof(uint));
-        NativeMemory.Clear(LeafSums, SegmentFormat.LeafSize * sizeof(uint));
+        NativeMemory.Clear(LeafSums, 64 * LeafScorer.RingSize * sizeof(uint));
         Heads.Dispose();
         PlaceOfRank.Dispose();
     }
 
     public void Dispose()
     {
-        foreach (IDisposable buffer in (IDisposable[])[_sums, _scratch, _leafSums, _found, ShortIds, ShortProducts, ShortNext, Heads, Bounds, BoundTable, Candidates, OrderedCandidates, Parts, Maxima, Collected, ForwardRanks, PlaceOfRank])
+        foreach (IDisposable buffer in (IDisposable[])[_sums, _scratch, _leafSums, _found, ShortIds, ShortProducts, ShortPlaces, ShortPostings, Heads, Bounds, BoundTable, Candidates, OrderedCandidates, BoundedLists, SpanLeaves, SpanMaxima, Parts, PresentTerms, Collected, ForwardRanks, PlaceOfRank])
         {
             buffer.Dispose();
         }

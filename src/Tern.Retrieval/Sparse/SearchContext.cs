@@ -19,15 +19,21 @@ internal unsafe struct LongTerm
     /// <summary>Whether so many documents hold the term that some window may be a bitmap.</summary>
     public bool MayHaveBitmaps;
 
+    /// <summary>The first block maximum, once a search has bounded leaves.</summary>
+    public byte* Maxima;
+
     /// <summary>Where each window begins in the list; the list begins with them.</summary>
     public readonly uint* WindowOffsets => (uint*)List;
 }
 
 /// <summary>A query term with a short list, decoded into the context's buffers.</summary>
-internal struct ShortTerm
+internal unsafe struct ShortTerm
 {
     public int Row;
     public uint Weight;
+
+    /// <summary>One byte a posting.</summary>
+    public byte* Impacts;
 
     /// <summary>Where the list begins in the buffers.</summary>
     public int First;
@@ -279,17 +285,26 @@ internal sealed unsafe class SearchContext : IDisposable
 
     public void Dispose() => Buffers.Dispose();
 
+    /// <summary>Fills the products of the short lists, for algorithms that need them all.</summary>
+    public void MultiplyShortLists()
+    {
+        uint* products = Buffers.ShortProducts.Ensure(ShortPostingCount + SegmentFormat.GroupSize);
+        foreach (ref readonly ShortTerm term in ShortTerms)
+        {
+            Kernels.Multiply(term.Impacts, term.End - term.First, term.Weight, products + term.First);
+        }
+    }
+
     private void DecodeShortLists(Postings postings)
     {
         uint* ids = Buffers.ShortIds.Ensure(ShortPostingCount + SegmentFormat.GroupSize);
-        uint* products = Buffers.ShortProducts.Ensure(ShortPostingCount + SegmentFormat.GroupSize);
-        foreach (ref readonly ShortTerm term in ShortTerms)
+        foreach (ref ShortTerm term in ShortTerms)
         {
             byte* widths = postings.List(term.Row);
             int count = term.End - term.First;
             byte* payload = widths + GapCodec.GroupCount(count);
             Kernels.DecodeGaps(widths, payload, count, uint.MaxValue, ids + term.First);
-            Kernels.Multiply(payload + GapCodec.PayloadByteCount(widths, count), count, term.Weight, products + term.First);
+            term.Impacts = payload + GapCodec.PayloadByteCount(widths, count);
         }
     }
 

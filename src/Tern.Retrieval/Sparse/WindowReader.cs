@@ -1,6 +1,4 @@
-using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Tern.Retrieval;
 
@@ -44,23 +42,8 @@ internal readonly unsafe struct WindowReader
     /// <summary>The last id before a block, −1 for the first.</summary>
     public uint Before(int block) => block == 0 ? uint.MaxValue : Skip(block)[0];
 
-    /// <summary>The first block whose last id is not below <paramref name="id"/>, or the last block.</summary>
-    public int FindBlock(uint id)
-    {
-        // The last ids of all blocks but the last ascend, so those below the id are counted.
-        int skipCount = BlockCount - 1;
-        uint* skips = (uint*)(_start + sizeof(ushort));
-        Vector256<uint> limit = Vector256.Create(id);
-        Vector256<uint> low = Vector256.Create(0xFFFFu);
-        int block = 0;
-        for (int i = 0; i < skipCount; i += 8)
-        {
-            uint below = Vector256.LessThan(Vector256.Load(skips + i) & low, limit).ExtractMostSignificantBits();
-            block += BitOperations.PopCount(below & ((1u << Math.Min(8, skipCount - i)) - 1));
-        }
-
-        return block;
-    }
+    /// <summary>For each block but the first: the last id before it and its first byte, 16 bits each.</summary>
+    public uint* Skips => (uint*)(_start + sizeof(ushort));
 
     private ushort* Skip(int block) => (ushort*)(_start + sizeof(ushort)) + (2 * (block - 1));
 }

@@ -59,6 +59,23 @@ internal readonly unsafe struct Avx2Lanes : ISearchLanes
         AddEight(documents >> 8, impacts + BitOperations.PopCount(documents & 0xFF), weight, sums + 8);
     }
 
+    public static uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums) => LeafParts.Score<Avx2Lanes>(parts, count, layout, firstId, floor, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int CountBelow(uint* skips, int count, uint id)
+    {
+        // Reading on to the next whole vector is allowed; what lies there is not counted.
+        Vector256<uint> limit = Vector256.Create(id);
+        Vector256<uint> low = Vector256.Create(0xFFFFu);
+        int below = 0;
+        for (int i = 0; i < count; i += 8)
+        {
+            below += BitOperations.PopCount(Vector256.LessThan(Vector256.Load(skips + i) & low, limit).ExtractMostSignificantBits() & ((1u << Math.Min(8, count - i)) - 1));
+        }
+
+        return below;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddWord(ulong documents, byte* impacts, uint weight, uint* sums)
     {

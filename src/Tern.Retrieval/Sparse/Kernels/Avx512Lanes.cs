@@ -28,6 +28,19 @@ internal readonly unsafe struct Avx512Lanes : ISearchLanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddLeaf(uint documents, byte* impacts, uint weight, uint* sums) => Avx2Lanes.AddLeaf(documents, impacts, weight, sums);
 
+    public static uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums) => LeafParts.Score<Avx512Lanes>(parts, count, layout, firstId, floor, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int CountBelow(uint* skips, int count, uint id)
+    {
+        // Always both vectors: a loop of one or two steps is a guess of the processor's, and a wrong one costs more.
+        Vector512<uint> limit = Vector512.Create(id);
+        Vector512<uint> low = Vector512.Create(0xFFFFu);
+        ulong below = Vector512.LessThan(Vector512.Load(skips) & low, limit).ExtractMostSignificantBits()
+            | (Vector512.LessThan(Vector512.Load(skips + 16) & low, limit).ExtractMostSignificantBits() << 16);
+        return BitOperations.PopCount(below & ((1UL << count) - 1));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddWord(ulong documents, byte* impacts, uint weight, uint* sums)
     {

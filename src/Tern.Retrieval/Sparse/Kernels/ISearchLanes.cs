@@ -22,7 +22,13 @@ internal unsafe interface ISearchLanes
     /// <summary>Adds impacts · weight, one for each bit in turn, to the sums of 16 documents.</summary>
     static abstract void AddLeaf(uint documents, byte* impacts, uint weight, uint* sums);
 
-    /// <summary>The same for the 64 documents of a word of a bitmap.</summary>
+    /// <summary>As <see cref="SearchKernels.ScoreLeaf"/>.</summary>
+    static abstract uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums);
+
+    /// <summary>How many skips of a window have an id (their lower 16 bits) below <paramref name="id"/>; at most 31 skips.</summary>
+    static abstract int CountBelow(uint* skips, int count, uint id);
+
+    /// <summary>As AddLeaf for the 64 documents of a word of a bitmap.</summary>
     static abstract void AddWord(ulong documents, byte* impacts, uint weight, uint* sums);
 
     /// <summary>Adds the mapped maxima, one for each bit in turn, to the bounds of 64 leaves, saturating at 255.</summary>

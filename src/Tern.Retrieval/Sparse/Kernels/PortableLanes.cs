@@ -42,6 +42,20 @@ internal readonly unsafe struct PortableLanes : ISearchLanes
         }
     }
 
+    public static uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums) => LeafParts.Score<PortableLanes>(parts, count, layout, firstId, floor, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int CountBelow(uint* skips, int count, uint id)
+    {
+        int below = 0;
+        while (below < count && (skips[below] & 0xFFFF) < id)
+        {
+            below++;
+        }
+
+        return below;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddWord(ulong documents, byte* impacts, uint weight, uint* sums)
     {

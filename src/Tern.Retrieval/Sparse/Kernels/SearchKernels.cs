@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Tern.Compute;
 
 namespace Tern.Retrieval.Kernels;
@@ -49,17 +50,27 @@ internal abstract unsafe class SearchKernels
     /// <summary>Lists the sums that are at least the floor with their places, and zeroes all in the same sweep.</summary>
     public abstract int Collect(uint* sums, int count, uint floor, uint* ids, uint* values);
 
-    /// <summary>Adds a list's maxima to the bounds of all leaves, or of those in a <see cref="SpanSample"/>.</summary>
-    public abstract void AddBounds(in BlockMaxima maxima, in BoundMap map, bool isSample, byte* bounds);
+    /// <summary>
+    /// Adds the maxima of all lists to the bounds of the leaves in words of 32 spans, or in the first span of each word; notes
+    /// for each such span and each list the leaves that are present and the number of maxima before them: [spans, lists].
+    /// Bounds and leaves are zero before.
+    /// </summary>
+    public abstract void AddBounds(BoundedList* lists, int listCount, int wordCount, bool isSample, byte* bounds, ulong* spanLeaves, uint* spanMaxima);
 
     /// <summary>Lists the leaves whose bound is at least the floor.</summary>
     public abstract int Candidates(byte* bounds, int spanCount, byte floor, uint* leaves);
 
-    /// <summary>Adds located parts to the 16 sums of the leaf that begins with a window's document <paramref name="firstId"/>.</summary>
-    public abstract void AddLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, SearchBuffers buffers);
+    /// <summary>
+    /// Finds the leaf that begins with a window's document <paramref name="firstId"/> in waiting parts and writes what is to
+    /// be added, at most two parts for each; returns how many.
+    /// </summary>
+    public abstract int Locate(LeafPart* waiting, int count, uint firstId, LeafPart* located);
 
-    /// <summary>Which of a leaf's 16 sums are at least the floor, as bits.</summary>
-    public abstract uint LeafAtLeast(uint floor, SearchBuffers buffers);
+    /// <summary>
+    /// Adds located parts to the 16 sums of the leaf that begins with a window's document <paramref name="firstId"/>; 48 zeros
+    /// follow the sums. Returns which sums are at least the floor, as bits; if none is, the sums may be left as they were.
+    /// </summary>
+    public abstract uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums);
 }
 
 /// <inheritdoc/>
@@ -130,25 +141,37 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         return found;
     }
 
-    public override void AddBounds(in BlockMaxima maxima, in BoundMap map, bool isSample, byte* bounds)
+    public override void AddBounds(BoundedList* lists, int listCount, int wordCount, bool isSample, byte* bounds, ulong* spanLeaves, uint* spanMaxima)
     {
-        BoundMap local = map;
-        for (int word = 0; word < maxima.WordCount; word += isSample ? SpanSample.WordStride : 1)
+        // Word by word, so that bounds and notes of 32 spans stay in the first cache while all lists add to them.
+        for (int word = 0; word < wordCount; word++)
         {
-            uint presence = maxima.Words[word].Presence;
-            ulong* leaves = maxima.Leaves + maxima.Words[word].SpansBefore;
-            byte* values = maxima.Maxima + maxima.Words[word].MaximaBefore;
-            byte* at = bounds + (32L * 64 * word);
-            if (isSample)
+            for (int list = 0; list < listCount; list++)
             {
-                presence &= (1u << SpanSample.SpansOfWord) - 1;
-            }
+                BlockMaxima maxima = lists[list].Maxima;
+                BoundMap map = lists[list].Map;
+                MaximaWord* at = maxima.Words + word;
+                uint presence = isSample ? at->Presence & 1 : at->Presence;
+                uint before = at->MaximaBefore;
+                ulong* leaves = maxima.Leaves + at->SpansBefore;
+                byte* values = maxima.Maxima + before;
+                if (!isSample && word + 1 < wordCount)
+                {
+                    Prefetch(maxima.Leaves + at[1].SpansBefore);
+                    Prefetch(maxima.Maxima + at[1].MaximaBefore);
+                    Prefetch(maxima.Maxima + at[1].MaximaBefore + 64);
+                }
 
-            for (; presence != 0; presence &= presence - 1)
-            {
-                ulong present = *leaves++;
-                TLanes.AddBounds(present, values, local, at + (64 * BitOperations.TrailingZeroCount(presence)));
-                values += BitOperations.PopCount(present);
+                for (; presence != 0; presence &= presence - 1)
+                {
+                    ulong present = *leaves++;
+                    long span = (32L * word) + BitOperations.TrailingZeroCount(presence);
+                    long note = (span * listCount) + list;
+                    spanLeaves[note] = present;
+                    spanMaxima[note] = (uint)(values - maxima.Maxima);
+                    TLanes.AddBounds(present, values, map, bounds + (64 * span));
+                    values += BitOperations.PopCount(present);
+                }
             }
         }
     }
@@ -167,44 +190,41 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         return found;
     }
 
-    public override void AddLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, SearchBuffers buffers)
+    public override int Locate(LeafPart* waiting, int count, uint firstId, LeafPart* located)
     {
-        uint* sums = buffers.LeafSums;
-        uint* ids = buffers.Ids;
+        int found = 0;
         for (int i = 0; i < count; i++)
         {
-            ref readonly LeafPart part = ref parts[i];
-            byte* impacts = part.Impacts;
-            uint weight = part.Weight;
-            if (part.Ids == null)
+            var window = new WindowReader(waiting[i].Ids, waiting[i].Impacts);
+            uint weight = waiting[i].Weight;
+            if (window.IsBitmap)
             {
-                TLanes.AddLeaf(part.Before, impacts, weight, sums);
+                located[found++] = LeafPart.OfBitmap(window, firstId, weight);
+                continue;
             }
-            else if (layout == PostingLayout.Raw)
+
+            // The last ids of all blocks but the last ascend: the first block whose last id is not below the leaf.
+            int blockCount = window.BlockCount;
+            int block = TLanes.CountBelow(window.Skips, blockCount - 1, firstId);
+            located[found++] = LeafPart.OfBlock(window, block, weight);
+            if (block + 1 < blockCount && window.Before(block + 1) < firstId + SegmentFormat.LeafSize - 1)
             {
-                ushort* rawIds = (ushort*)part.Ids;
-                for (uint bits = TLanes.InLeaf(rawIds, firstId) & Below(part.Count); bits != 0; bits &= bits - 1)
-                {
-                    int at = BitOperations.TrailingZeroCount(bits);
-                    sums[rawIds[at] - firstId] += impacts[at] * weight;
-                }
-            }
-            else
-            {
-                TLanes.DecodeGaps(part.Ids, part.Ids + GapCodec.GroupCount(part.Count), part.Count, part.Before, ids);
-                for (uint bits = (TLanes.InLeaf(ids, firstId) | (TLanes.InLeaf(ids + 16, firstId) << 16)) & Below(part.Count); bits != 0; bits &= bits - 1)
-                {
-                    int at = BitOperations.TrailingZeroCount(bits);
-                    sums[ids[at] - firstId] += impacts[at] * weight;
-                }
+                located[found++] = LeafPart.OfBlock(window, block + 1, weight);
             }
         }
+
+        return found;
     }
 
-    public override uint LeafAtLeast(uint floor, SearchBuffers buffers) => (uint)TLanes.AtLeast(buffers.LeafSums, floor);
+    public override uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums) => TLanes.ScoreLeaf(parts, count, layout, firstId, floor, sums);
 
-    /// <summary>The lowest bits, 1 to 32 of them.</summary>
-    private static uint Below(int count) => uint.MaxValue >> (SegmentFormat.BlockSize - count);
+    private static void Prefetch(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
 
     private static void Scatter(uint* ids, uint* products, int count, uint* sums)
     {

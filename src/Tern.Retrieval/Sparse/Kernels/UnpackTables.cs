@@ -19,6 +19,34 @@ internal static unsafe class UnpackTables
     /// </summary>
     public static readonly byte* TwiceFour = CreateTwiceFour();
 
+    public const int HalfRow = 96;
+
+    /// <summary>
+    /// For each width, 16 values of at most 14 bits in the 16-bit lanes of half a vector: 32 byte indices, 8 bytes for each four
+    /// values; from which of their bits each byte is taken, 32 bytes; the mask of a value, 32 bytes.
+    /// </summary>
+    public static readonly byte* Halves = CreateHalves();
+
+    private static byte* CreateHalves()
+    {
+        const int Widest = 14;
+        byte* table = (byte*)NativeMemory.AlignedAlloc((Widest + 1) * HalfRow, 32);
+        for (int width = 0; width <= Widest; width++)
+        {
+            byte* row = table + (HalfRow * width);
+            for (int i = 0; i < 32; i++)
+            {
+                int four = i / 8;
+                int first = 4 * width * four;
+                row[i] = (byte)((first >> 3) + (i % 8));
+                row[32 + i] = (byte)(((first & 7) + (i % 8 / 2 * width) + (8 * (i & 1))) & 63);
+                row[64 + i] = (byte)(((1 << width) - 1) >> (8 * (i & 1)));
+            }
+        }
+
+        return table;
+    }
+
     private static byte* CreateSixteen()
     {
         byte* table = (byte*)NativeMemory.AlignedAlloc((WidestVector + 1) * 128, 64);

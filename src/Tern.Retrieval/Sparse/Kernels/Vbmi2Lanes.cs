@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -46,13 +47,53 @@ internal readonly unsafe struct Vbmi2Lanes : ISearchLanes
 
     public static void Multiply(byte* impacts, int count, uint weight, uint* products) => Avx512Lanes.Multiply(impacts, count, weight, products);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddLeaf(uint documents, byte* impacts, uint weight, uint* sums)
+    public static void AddLeaf(uint documents, byte* impacts, uint weight, uint* sums) => Avx512Lanes.AddLeaf(documents, impacts, weight, sums);
+
+    public static uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums)
     {
-        Vector512<byte> bits = Vector512.Create((ulong)documents).AsByte();
-        Vector128<byte> values = Expand(bits, Vector512.Load(impacts)).GetLower().GetLower();
-        AddSixteen(values, Vector512.Create((int)weight), sums);
+        Vector512<int> total = Vector512.LoadAligned((int*)sums);
+        Vector512<ushort> first = Vector512.Create((ushort)firstId);
+        for (int i = 0; i < count; i++)
+        {
+            ref readonly LeafPart part = ref parts[i];
+            byte* impacts = part.Impacts;
+            Vector128<byte> documents;
+            if (part.Ids == null)
+            {
+                documents = Vector128.CreateScalar(part.Before).AsByte();
+            }
+            else
+            {
+                Vector512<ushort> places = (layout == PostingLayout.Raw ? Vector512.Load((ushort*)part.Ids) : DecodeBlock(part.Ids, part.Count, (ushort)part.Before)) - first;
+                // What precedes the leaf is negative now, what follows it and what follows the block is large.
+                places = Vector512.ConditionalSelect(Vector512.LessThan(Vector512<ushort>.Indices, Vector512.Create((ushort)part.Count)), places, Vector512.Create((ushort)0x7FFF));
+                impacts += BitOperations.PopCount(places.ExtractMostSignificantBits());
+                // A bit for each document; a shift by 16 and more leaves none.
+                Vector512<ulong> bits = Avx512BW.ShiftLeftLogicalVariable(Vector512<ushort>.One, places).AsUInt64();
+                Vector256<ulong> half = bits.GetLower() | bits.GetUpper();
+                Vector128<ulong> quarter = half.GetLower() | half.GetUpper();
+                quarter |= Sse2.ShiftRightLogical128BitLane(quarter, 8);
+                quarter |= quarter >>> 32;
+                documents = (quarter | (quarter >>> 16)).AsByte();
+            }
+
+            Vector128<byte> spread = Ssse3.Shuffle(documents, Vector128.Create(0ul, 0x0101010101010101).AsByte());
+            Vector128<byte> mask = ~Vector128.Equals(spread & Vector128.Create(0x8040201008040201).AsByte(), Vector128<byte>.Zero);
+            Vector128<byte> values = Avx512Vbmi2.VL.Expand(Vector128<byte>.Zero, mask, Vector128.Load(impacts));
+            total += Avx512BW.MultiplyAddAdjacent(Avx512F.ConvertToVector512Int32(values).AsInt16(), Vector512.Create((int)part.Weight).AsInt16());
+        }
+
+        uint reached = (uint)Vector512.GreaterThanOrEqual(total.AsUInt32(), Vector512.Create(floor)).ExtractMostSignificantBits();
+        if (reached != 0)
+        {
+            total.StoreAligned((int*)sums);
+        }
+
+        return reached;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int CountBelow(uint* skips, int count, uint id) => Avx512Lanes.CountBelow(skips, count, id);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void AddWord(ulong documents, byte* impacts, uint weight, uint* sums)
@@ -87,6 +128,28 @@ internal readonly unsafe struct Vbmi2Lanes : ISearchLanes
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint InLeaf(ushort* ids, uint first) => Avx512Lanes.InLeaf(ids, first);
+
+    /// <summary>A packed block of at most 32 ids of a window, whose gaps have at most 14 bits; what follows its last id is anything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<ushort> DecodeBlock(byte* block, int count, ushort before)
+    {
+        bool isLong = count > SegmentFormat.GroupSize;
+        int width = block[0];
+        byte* first = UnpackTables.Halves + (UnpackTables.HalfRow * width);
+        byte* second = UnpackTables.Halves + (UnpackTables.HalfRow * (isLong ? block[1] : 0));
+        Vector512<byte> from = Vector512.Create(Vector256.LoadAligned(first), Vector256.LoadAligned(second) + Vector256.Create((byte)(2 * width)));
+        Vector512<byte> shift = Vector512.Create(Vector256.LoadAligned(first + 32), Vector256.LoadAligned(second + 32));
+        Vector512<ushort> mask = Vector512.Create(Vector256.LoadAligned(first + 64), Vector256.LoadAligned(second + 64)).AsUInt16();
+        Vector512<ulong> words = Avx512Vbmi.PermuteVar64x8(Vector512.Load(block + (isLong ? 2 : 1)), from).AsUInt64();
+        Vector512<ushort> sums = (Avx512Vbmi.MultiShift(shift, words).AsUInt16() & mask) + Vector512<ushort>.One;
+        sums += Avx512BW.ShiftLeftLogical128BitLane(sums.AsByte(), 2).AsUInt16();
+        sums += Avx512BW.ShiftLeftLogical128BitLane(sums.AsByte(), 4).AsUInt16();
+        sums += Avx512BW.ShiftLeftLogical128BitLane(sums.AsByte(), 8).AsUInt16();
+        // The last sums of the lanes before: of the neighbour, then of the two before it.
+        sums += Avx512BW.PermuteVar32x16x2(sums, Vector512.Create(Vector256.Create(Vector128.Create((ushort)32), Vector128.Create((ushort)7)), Vector256.Create(Vector128.Create((ushort)15), Vector128.Create((ushort)23))), Vector512<ushort>.Zero);
+        sums += Avx512BW.PermuteVar32x16x2(sums, Vector512.Create(Vector256.Create((ushort)32), Vector256.Create(Vector128.Create((ushort)7), Vector128.Create((ushort)15))), Vector512<ushort>.Zero);
+        return sums + Vector512.Create(before);
+    }
 
     /// <summary>Puts the packed bytes, in turn, where the bits of the word (which stands in every 8 bytes) are set.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

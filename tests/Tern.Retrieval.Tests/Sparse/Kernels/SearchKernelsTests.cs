@@ -1,3 +1,4 @@
+using System.Numerics;
 using Tern.Retrieval.Kernels;
 using Xunit;
 
@@ -110,6 +111,8 @@ public unsafe class SearchKernelsTests
         using var memory = new NativeBuffer<byte>();
         using var table = new NativeBuffer<byte>();
         using var found = new NativeBuffer<uint>();
+        using var spanLeaves = new NativeBuffer<ulong>();
+        using var spanMaxima = new NativeBuffer<uint>();
         byte* bounds = memory.Ensure(64 * spanCount);
         foreach (double density in (double[])[0.001, 0.05, 0.9])
         {
@@ -139,11 +142,21 @@ public unsafe class SearchKernelsTests
                 fixed (byte* source = bytes)
                 {
                     var maxima = new BlockMaxima(source, spanCount);
-                    kernels.AddBounds(maxima, map, false, bounds);
-                    var present = documents.Select(d => d / 16).ToHashSet();
+                    ulong* leavesOfSpan = spanLeaves.Ensure(spanCount);
+                    uint* maximaOfSpan = spanMaxima.Ensure(spanCount);
+                    new Span<ulong>(leavesOfSpan, spanCount).Clear();
+                    var list = new BoundedList { Maxima = maxima, Map = map };
+                    kernels.AddBounds(&list, 1, maxima.WordCount, false, bounds, leavesOfSpan, maximaOfSpan);
+                    var present = documents.Zip(impacts).GroupBy(pair => pair.First / 16, pair => pair.Second).ToDictionary(g => g.Key, g => BlockMaximaEncoder.Maximum(g.Max()));
                     for (uint leaf = 0; leaf < 64 * spanCount; leaf++)
                     {
-                        Assert.Equal(present.Contains(leaf) ? 1u : 0u, maxima.Has(leaf));
+                        ulong leavesThere = leavesOfSpan[leaf / 64];
+                        int bit = (int)(leaf % 64);
+                        Assert.Equal(present.ContainsKey(leaf) ? 1u : 0u, (leavesThere >> bit) & 1);
+                        if (present.TryGetValue(leaf, out byte maximum))
+                        {
+                            Assert.Equal(maximum, maxima.Maxima[maximaOfSpan[leaf / 64] + (uint)BitOperations.PopCount(leavesThere & ((1UL << bit) - 1))]);
+                        }
                     }
                 }
 
@@ -206,9 +219,15 @@ public unsafe class SearchKernelsTests
                         for (uint leaf = 0; leaf < 1024; leaf++)
                         {
                             var waiting = new LeafPart { Ids = list + offsets[window], Impacts = list + offsets[window + 1], Weight = 777 };
-                            int count = LeafPart.Locate(&waiting, 1, 16 * leaf, located);
-                            kernels.AddLeaf(located, count, layout, 16 * leaf, buffers);
-                            Assert.Equal(expected[(int)(16 * leaf)..(int)((16 * leaf) + 16)], new Span<uint>(buffers.LeafSums, 16).ToArray());
+                            int count = kernels.Locate(&waiting, 1, 16 * leaf, located);
+                            uint[] sums = expected[(int)(16 * leaf)..(int)((16 * leaf) + 16)];
+                            sums[leaf % 16] += buffers.LeafSums[leaf % 16] = 5;
+                            uint floor = sums[(leaf + 3) % 16] + 1;
+                            Assert.Equal(sums.Select((sum, i) => sum >= floor ? 1u << i : 0).Aggregate((a, b) => a | b), kernels.ScoreLeaf(located, count, layout, 16 * leaf, floor, buffers.LeafSums));
+                            new Span<uint>(buffers.LeafSums, 16).Clear();
+                            buffers.LeafSums[leaf % 16] = 5;
+                            Assert.NotEqual(0u, kernels.ScoreLeaf(located, count, layout, 16 * leaf, 1, buffers.LeafSums));
+                            Assert.Equal(sums, new Span<uint>(buffers.LeafSums, 16).ToArray());
                             new Span<uint>(buffers.LeafSums, 16).Clear();
                         }
                     }
