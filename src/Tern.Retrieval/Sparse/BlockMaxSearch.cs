@@ -12,51 +12,39 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
 {
     private const double LargestBound = 254;
 
+    // Bounds saturate at so many times the floor that the best single term gives: more than the best leaves reach (lower
+    // leaves them in no order, higher makes bounds coarser; tern bench search).
+    private const double LargestRise = 7;
+
     public BlockMaxSearch()
         : base("block-max")
     {
     }
 
-    internal override void Search(Postings postings, SearchContext context)
+    internal override void Search(Postings postings, SearchContext context) => TrySearch(postings, context, double.PositiveInfinity, out _);
+
+    /// <summary>
+    /// Gives up, with nothing offered but the floor raised, as soon as what remains to be scored seems to cost more than
+    /// <paramref name="affordable"/>. Costs are reckoned by <see cref="SearchCosts"/>.
+    /// </summary>
+    internal static bool TrySearch(Postings postings, SearchContext context, double affordable, out double cost)
     {
         byte* bounds = ClearBounds(postings, context);
         double unitsPerScore = UnitsPerScore(postings, context);
-        AddLongBounds(postings, context, unitsPerScore, isSample: false, bounds);
+        AddLongBounds(postings, context, unitsPerScore, bounds);
         ShortBounds.Add(context, unitsPerScore, bounds);
         int count = OrderCandidates(postings, context, unitsPerScore);
         int chained = ShortBounds.Chain(context, Cut(context.Floor, unitsPerScore), bounds);
-        context.CandidateCount = count;
-        new LeafScorer(postings, context, unitsPerScore).Score(count);
+        var scorer = new LeafScorer(postings, context, unitsPerScore);
+        bool done = scorer.TryScore(count, affordable);
         ShortBounds.Unchain(context, chained);
-    }
-
-    /// <summary>
-    /// Scores the most promising leaves of a <see cref="SpanSample"/>, so that the floor rises to what k documents are known to
-    /// reach, and forgets the documents. Returns how many leaves of the sample can still reach it; −1, before scoring, if more
-    /// than <paramref name="mostCandidates"/> can reach the floor as it was. Short lists are left out: sums are too low, which
-    /// a floor may be, and reading them costs too much for a guess.
-    /// </summary>
-    internal static int Sample(Postings postings, SearchContext context, int mostScored, double mostCandidates)
-    {
-        byte* bounds = ClearBounds(postings, context);
-        double unitsPerScore = UnitsPerScore(postings, context);
-        AddLongBounds(postings, context, unitsPerScore, isSample: true, bounds);
-        int count = OrderCandidates(postings, context, unitsPerScore);
-        if (count > mostCandidates)
+        cost = SearchCosts.Bounds(postings, context) + SearchCosts.Leaves(context, context.VisitedLeafCount, context.ScoredLeafCount);
+        if (!done)
         {
-            return -1;
+            context.ForgetOffers();
         }
 
-        new LeafScorer(postings, context, unitsPerScore).Score(Math.Min(count, mostScored));
-        context.ForgetOffers();
-        byte cut = Cut(context.Floor, unitsPerScore);
-        uint* ordered = context.Buffers.OrderedCandidates.Pointer;
-        while (count > 0 && bounds[ordered[count - 1]] < cut)
-        {
-            count--;
-        }
-
-        return count;
+        return done;
     }
 
     private static byte* ClearBounds(Postings postings, SearchContext context)
@@ -82,11 +70,11 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             most += (double)term.Weight * postings.Entry(term.Row)->LargestImpact;
         }
 
-        return LargestBound / (context.Floor > 1 ? Math.Min(most, context.SaturationFactor * context.Floor) : most);
+        return LargestBound / (context.Floor > 1 ? Math.Min(most, LargestRise * context.Floor) : most);
     }
 
     /// <summary>Adds the maxima of all long lists.</summary>
-    private static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, bool isSample, byte* bounds)
+    private static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, byte* bounds)
     {
         int termCount = context.LongTerms.Length;
         long noteCount = (long)postings.SpanCount * termCount;
@@ -102,7 +90,7 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             lists[i] = new BoundedList { Maxima = maxima, Map = BoundMap.For(term.Weight, unitsPerScore, tables + ((long)BoundMap.TableSize * i)) };
         }
 
-        context.Kernels.AddBounds(lists, termCount, (postings.SpanCount + 31) >> 5, isSample, bounds, spanLeaves, context.Buffers.SpanMaxima.Ensure(noteCount));
+        context.Kernels.AddBounds(lists, termCount, (postings.SpanCount + 31) >> 5, bounds, spanLeaves, context.Buffers.SpanMaxima.Ensure(noteCount));
     }
 
     /// <summary>The least bound of a leaf that can hold a sum of at least the floor.</summary>

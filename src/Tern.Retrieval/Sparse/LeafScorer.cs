@@ -43,18 +43,22 @@ internal readonly unsafe ref struct LeafScorer
         _spanMaxima = _buffers.SpanMaxima.Pointer;
     }
 
-    /// <summary>Scores the first so many of the ordered candidates, as far as their bounds reach the floor.</summary>
-    public void Score(int count)
+    /// <summary>
+    /// Scores the first so many of the ordered candidates, as far as their bounds reach the floor; false if it gave up because
+    /// those that still do would cost more than <paramref name="affordable"/>.
+    /// </summary>
+    public bool TryScore(int count, double affordable)
     {
         Leaf* ring = stackalloc Leaf[RingSize];
         uint* leaves = _buffers.OrderedCandidates.Pointer;
         byte* bounds = _buffers.Bounds.Pointer;
         uint floor = _context.Floor;
         byte cut = BlockMaxSearch.Cut(floor, _unitsPerScore);
-        int found = 0, located = 0, scored = 0;
-        for (int i = 0; i < count && bounds[leaves[i]] >= cut; i++)
+        int found = 0, located = 0, scored = 0, visited = 0;
+        bool affords = true;
+        for (; visited < count && bounds[leaves[visited]] >= cut; visited++)
         {
-            if (!TryFind(leaves[i], floor, found & (RingSize - 1), ring + (found & (RingSize - 1))))
+            if (!TryFind(leaves[visited], floor, found & (RingSize - 1), ring + (found & (RingSize - 1))))
             {
                 continue;
             }
@@ -70,10 +74,16 @@ internal readonly unsafe ref struct LeafScorer
             {
                 Score(ring + (scored & (RingSize - 1)), scored & (RingSize - 1));
                 scored++;
-                if (_context.Floor != floor)
+                if (_context.Floor != floor || scored % 256 == 0)
                 {
                     floor = _context.Floor;
                     cut = BlockMaxSearch.Cut(floor, _unitsPerScore);
+                    affords = SearchCosts.Leaves(_context, 0, 1) * (count - visited) <= affordable
+                        || SearchCosts.Remaining(_context, Reaching(leaves, bounds, cut, visited + 1, count)) <= affordable;
+                    if (!affords)
+                    {
+                        break;
+                    }
                 }
             }
         }
@@ -88,7 +98,22 @@ internal readonly unsafe ref struct LeafScorer
             Score(ring + (scored & (RingSize - 1)), scored & (RingSize - 1));
         }
 
+        _context.VisitedLeafCount = visited;
         _context.ScoredLeafCount = found;
+        return affords;
+    }
+
+    /// <summary>How many of the ordered leaves from a place on have bounds of at least <paramref name="cut"/>.</summary>
+    private static int Reaching(uint* leaves, byte* bounds, byte cut, int from, int count)
+    {
+        int low = from;
+        for (int high = count; low < high;)
+        {
+            int middle = low + ((high - low) >> 1);
+            (low, high) = bounds[leaves[middle]] >= cut ? (middle + 1, high) : (low, middle);
+        }
+
+        return Math.Max(0, low - from);
     }
 
     private static uint FirstId(uint leaf) => (leaf << SegmentFormat.LeafShift) & (SegmentFormat.WindowSize - 1);

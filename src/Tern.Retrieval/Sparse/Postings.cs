@@ -51,6 +51,9 @@ internal sealed unsafe class Postings
     /// <summary>Spans of 64 leaves.</summary>
     public int SpanCount { get; }
 
+    /// <summary>What the planner has learnt from searches of this segment.</summary>
+    public PlannerHistory History { get; } = new();
+
     /// <summary>Rank of each document's external id, ascending by bytes: the larger wins a tie.</summary>
     public int* Ranks { get; }
 

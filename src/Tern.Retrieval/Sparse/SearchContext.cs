@@ -101,14 +101,8 @@ internal sealed unsafe class SearchContext : IDisposable
     /// <summary>Whether some documents may not be returned.</summary>
     public bool IsFiltered => _filter is not null;
 
-    /// <summary>
-    /// Bounds of leaves saturate at so many times the floor: several times a floor that one term's weight gave, hardly above
-    /// one that documents' scores gave.
-    /// </summary>
-    public double SaturationFactor { get; private set; }
-
     /// <summary>Counters of the last block-max search.</summary>
-    public int CandidateCount { get; set; }
+    public int VisitedLeafCount { get; set; }
 
     public int ScoredLeafCount { get; set; }
 
@@ -143,7 +137,6 @@ internal sealed unsafe class SearchContext : IDisposable
         _ranks = postings.Ranks;
         Queue.Reset(k);
         IsCollecting = false;
-        SaturationFactor = 7;
         QueryScale = QueryQuantizer.Quantize(weights, _quantized);
         ScoreScale = QueryScale * postings.Parameters.ImpactScale;
         Floor = 1;
@@ -198,15 +191,11 @@ internal sealed unsafe class SearchContext : IDisposable
         CollectedCount = 0;
     }
 
-    /// <summary>Forgets the documents that were offered but not the floor that k of them gave; algorithms offer them again.</summary>
+    /// <summary>Forgets the documents that were offered but not the floor that k of them gave; another algorithm offers them again.</summary>
     public void ForgetOffers()
     {
-        if (Queue.HasThreshold)
-        {
-            SaturationFactor = 2;
-        }
-
         Queue.Reset(_k);
+        CollectedCount = 0;
     }
 
     /// <summary>Hits below this score are not wanted.</summary>

@@ -311,7 +311,7 @@ public class SparseIndexTests
                     : NaiveSearch.TopK(documents.Select(d => (d.Id, Score: NaiveSearch.FloatDot(query, d.Vector))).Where(d => d.Score > 0), int.MaxValue);
                 foreach (SearchKernels kernels in SearchKernels.Available)
                 {
-                    foreach (SearchAlgorithm algorithm in SearchAlgorithms.All)
+                    foreach (SearchAlgorithm algorithm in (SearchAlgorithm[])[.. SearchAlgorithms.All, new PruningGivenUp()])
                     {
                         foreach (int k in ks)
                         {
@@ -320,6 +320,18 @@ public class SparseIndexTests
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// <summary>What the planner does where pruning turns out too dear: half of one search, then the other with the floor so far.</summary>
+    private sealed class PruningGivenUp() : SearchAlgorithm("given-up")
+    {
+        internal override void Search(Postings postings, SearchContext context)
+        {
+            if (!BlockMaxSearch.TrySearch(postings, context, 0, out _))
+            {
+                SearchAlgorithms.Exhaustive.Search(postings, context);
             }
         }
     }

@@ -51,11 +51,10 @@ internal abstract unsafe class SearchKernels
     public abstract int Collect(uint* sums, int count, uint floor, uint* ids, uint* values);
 
     /// <summary>
-    /// Adds the maxima of all lists to the bounds of the leaves in words of 32 spans, or in the first span of each word; notes
-    /// for each such span and each list the leaves that are present and the number of maxima before them: [spans, lists].
-    /// Bounds and leaves are zero before.
+    /// Adds the maxima of all lists to the bounds of the leaves in so many words of 32 spans; notes for each span and each list
+    /// that has postings there the present leaves and the number of maxima before them: [spans, lists].
     /// </summary>
-    public abstract void AddBounds(BoundedList* lists, int listCount, int wordCount, bool isSample, byte* bounds, ulong* spanLeaves, uint* spanMaxima);
+    public abstract void AddBounds(BoundedList* lists, int listCount, int wordCount, byte* bounds, ulong* spanLeaves, uint* spanMaxima);
 
     /// <summary>Lists the leaves whose bound is at least the floor.</summary>
     public abstract int Candidates(byte* bounds, int spanCount, byte floor, uint* leaves);
@@ -141,7 +140,7 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
         return found;
     }
 
-    public override void AddBounds(BoundedList* lists, int listCount, int wordCount, bool isSample, byte* bounds, ulong* spanLeaves, uint* spanMaxima)
+    public override void AddBounds(BoundedList* lists, int listCount, int wordCount, byte* bounds, ulong* spanLeaves, uint* spanMaxima)
     {
         // Word by word, so that bounds and notes of 32 spans stay in the first cache while all lists add to them.
         for (int word = 0; word < wordCount; word++)
@@ -151,11 +150,11 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
                 BlockMaxima maxima = lists[list].Maxima;
                 BoundMap map = lists[list].Map;
                 MaximaWord* at = maxima.Words + word;
-                uint presence = isSample ? at->Presence & 1 : at->Presence;
+                uint presence = at->Presence;
                 uint before = at->MaximaBefore;
                 ulong* leaves = maxima.Leaves + at->SpansBefore;
                 byte* values = maxima.Maxima + before;
-                if (!isSample && word + 1 < wordCount)
+                if (word + 1 < wordCount)
                 {
                     Prefetch(maxima.Leaves + at[1].SpansBefore);
                     Prefetch(maxima.Maxima + at[1].MaximaBefore);

@@ -146,7 +146,7 @@ public unsafe class SearchKernelsTests
                     uint* maximaOfSpan = spanMaxima.Ensure(spanCount);
                     new Span<ulong>(leavesOfSpan, spanCount).Clear();
                     var list = new BoundedList { Maxima = maxima, Map = map };
-                    kernels.AddBounds(&list, 1, maxima.WordCount, false, bounds, leavesOfSpan, maximaOfSpan);
+                    kernels.AddBounds(&list, 1, maxima.WordCount, bounds, leavesOfSpan, maximaOfSpan);
                     var present = documents.Zip(impacts).GroupBy(pair => pair.First / 16, pair => pair.Second).ToDictionary(g => g.Key, g => BlockMaximaEncoder.Maximum(g.Max()));
                     for (uint leaf = 0; leaf < 64 * spanCount; leaf++)
                     {
