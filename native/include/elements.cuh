@@ -50,6 +50,18 @@ TERN_DEVICE Pack<bf16> load_pack(const bf16* source) {
     }
     return pack;
 }
+// As many floats as a pack of T has.
+template <class T>
+TERN_DEVICE Pack<T> load_as(const float* source) {
+    Pack<T> pack;
+#pragma unroll
+    for (int i = 0; i < Pack<T>::count; i += 4) {
+        Pack<float> part = load_pack(source + i);
+#pragma unroll
+        for (int k = 0; k < 4; k++) pack.value[i + k] = part.value[k];
+    }
+    return pack;
+}
 TERN_DEVICE void store_pack(float* destination, const Pack<float>& pack) {
     TERN_CHECK_ALIGNED(destination);
     Words words;
@@ -64,6 +76,25 @@ TERN_DEVICE void store_pack(bf16* destination, const Pack<bf16>& pack) {
     for (int i = 0; i < 4; i++) words.word[i] = pack_bf16(pack.value[2 * i], pack.value[2 * i + 1]);
     *(Words*)destination = words;
 }
+
+// Four elements that follow each other.
+struct Four {
+    float value[4];
+};
+struct alignas(8) TwoWords {
+    u32 word[2];
+};
+TERN_DEVICE Four load_four(const float* source) {
+    Pack<float> pack = load_pack(source);
+    return {{pack.value[0], pack.value[1], pack.value[2], pack.value[3]}};
+}
+TERN_DEVICE Four load_four(const bf16* source) {
+    TwoWords words = *(const TwoWords*)source;
+    return {{bits_float(words.word[0] << 16), bits_float(words.word[0] & 0xffff0000u), bits_float(words.word[1] << 16), bits_float(words.word[1] & 0xffff0000u)}};
+}
+
+// Whether all of these addresses, or'ed together, are aligned to 16 bytes: enough where elements do not meet.
+TERN_DEVICE bool aligned_16(u64 addresses) { return addresses % 16 == 0; }
 
 // Whether rows of this many elements at these pitches can be read 16 bytes at a time; their addresses are then aligned.
 template <class T>

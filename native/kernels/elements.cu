@@ -42,6 +42,14 @@ TERN_EMULATE(tern_copy_bf16_bf16)
 
 TERN_KERNEL(256, tern_add_scaled_f32)(const float* __restrict__ source, float scale, i64 count, float* __restrict__ accumulate_destination) {
     i64 first = (i64)blockIdx.x * elements_per_block;
+    if (first + elements_per_block <= count && aligned_16((u64)source | (u64)accumulate_destination)) {
+        i64 i = first + threadIdx.x * 4;
+        Pack<float> x = load_pack(source + i), sum = load_pack(accumulate_destination + i);
+#pragma unroll
+        for (int k = 0; k < 4; k++) sum.value[k] = fmaf(scale, x.value[k], sum.value[k]);
+        store_pack(accumulate_destination + i, sum);
+        return;
+    }
     for (int i = threadIdx.x; i < elements_per_block && first + i < count; i += elements_threads)
         accumulate_destination[first + i] = fmaf(scale, source[first + i], accumulate_destination[first + i]);
 }

@@ -18,6 +18,7 @@ TERN_DEVICE void segment_max(const T* logits, i64 logits_pitch, const float* bia
     if (column >= columns) return;
     int start = starts[blockIdx.y], end = starts[blockIdx.y + 1], best_row = -1;
     float best = bits_float(0xff800000u);
+#pragma unroll 4
     for (int row = start; row < end; row++) {
         float logit = to_float(logits[row * logits_pitch + column]);
         if (best_row < 0 || (best == best && !(logit <= best))) {
@@ -90,12 +91,27 @@ TERN_DEVICE void head_gather(const int* ends, const int* terms, const float* gra
     if (begin == end) return;   // the whole block
     int share = (end - begin + head_warps - 1) / head_warps, from = begin + warp * share, to = from + share < end ? from + share : end;
     float sums[lane_columns] = {};
-    for (int entry = from; entry < to; entry++) {
-        const W* of_term = weight + terms[entry] * weight_pitch;
-        float g = gradients[entry];
+    bool in_fours = columns % lane_columns == 0 && weight_pitch % lane_columns == 0;
+    for (int group = from; group < to; group += 32) {
+        // Past the end: the last entry with gradient 0, so that four can be read at a time.
+        int term_of_lane = terms[group + lane < to ? group + lane : to - 1], count = to - group < 32 ? to - group : 32;
+        float gradient_of_lane = group + lane < to ? gradients[group + lane] : 0.0f;
+        for (int four = 0; four < count; four += 4) {
 #pragma unroll
-        for (int c = 0; c < lane_columns; c++)
-            if (first + c < columns) sums[c] = fmaf(g, to_float(of_term[first + c]), sums[c]);
+            for (int j = 0; j < 4; j++) {
+                const W* of_term = weight + __shfl_sync(all_lanes, term_of_lane, four + j) * weight_pitch + first;
+                float g = __shfl_sync(all_lanes, gradient_of_lane, four + j);
+                if (in_fours && first < columns) {
+                    Four w = load_four(of_term);
+#pragma unroll
+                    for (int c = 0; c < lane_columns; c++) sums[c] = fmaf(g, w.value[c], sums[c]);
+                } else {
+#pragma unroll
+                    for (int c = 0; c < lane_columns; c++)
+                        if (first + c < columns) sums[c] = fmaf(g, to_float(of_term[c]), sums[c]);
+                }
+            }
+        }
     }
 #pragma unroll
     for (int c = 0; c < lane_columns; c++) partial[warp * block_columns + lane * lane_columns + c] = sums[c];

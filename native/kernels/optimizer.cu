@@ -10,16 +10,27 @@ constexpr int optimizer_elements = 1024;
 constexpr int square_blocks = 256;
 
 TERN_KERNEL(256, tern_adamw_f32)(float gradient_scale, float beta1, float beta2, float decay, float step_size, float correction, float epsilon, i64 count, float* gradient, float* first_moment, float* second_moment, float* parameter) {
+    auto update = [=](float g, float& m, float& v, float& p) {
+        g *= gradient_scale;
+        m = fmaf(beta1, m, (1.0f - beta1) * g);
+        v = fmaf(beta2, v, (1.0f - beta2) * g * g);
+        p = fmaf(-step_size, m / fmaf(sqrt_rn(v), correction, epsilon), p * decay);
+    };
     i64 first = (i64)blockIdx.x * optimizer_elements;
+    if (first + optimizer_elements <= count && aligned_16((u64)gradient | (u64)first_moment | (u64)second_moment | (u64)parameter)) {
+        i64 i = first + threadIdx.x * 4;
+        Pack<float> g = load_pack(gradient + i), m = load_pack(first_moment + i), v = load_pack(second_moment + i), p = load_pack(parameter + i);
+#pragma unroll
+        for (int k = 0; k < 4; k++) update(g.value[k], m.value[k], v.value[k], p.value[k]);
+        store_pack(first_moment + i, m);
+        store_pack(second_moment + i, v);
+        store_pack(parameter + i, p);
+        store_pack(gradient + i, Pack<float>{});
+        return;
+    }
     for (int k = threadIdx.x; k < optimizer_elements && first + k < count; k += optimizer_threads) {
         i64 i = first + k;
-        float g = gradient[i] * gradient_scale;
-        float m = fmaf(beta1, first_moment[i], (1.0f - beta1) * g);
-        float v = fmaf(beta2, second_moment[i], (1.0f - beta2) * g * g);
-        float denominator = fmaf(sqrt_rn(v), correction, epsilon);
-        first_moment[i] = m;
-        second_moment[i] = v;
-        parameter[i] = fmaf(-step_size, m / denominator, parameter[i] * decay);
+        update(gradient[i], first_moment[i], second_moment[i], parameter[i]);
         gradient[i] = 0.0f;
     }
 }

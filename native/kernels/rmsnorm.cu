@@ -28,9 +28,9 @@ template <class T>
 TERN_DEVICE void normalize(const T* row, const float* weight, float r, int columns, bool packed, T* destination) {
     if (packed) {
         for (int i = threadIdx.x * Pack<T>::count; i < columns; i += rmsnorm_threads * Pack<T>::count) {
-            Pack<T> x = load_pack(row + i);
+            Pack<T> x = load_pack(row + i), w = load_as<T>(weight + i);
 #pragma unroll
-            for (int k = 0; k < Pack<T>::count; k++) x.value[k] = x.value[k] * r * weight[i + k];
+            for (int k = 0; k < Pack<T>::count; k++) x.value[k] = x.value[k] * r * w.value[k];
             store_pack(destination + i, x);
         }
     } else {
@@ -93,9 +93,9 @@ TERN_DEVICE void rmsnorm_backward(const T* d_output, i64 d_output_pitch, const T
     float product = 0.0f;
     if (packed) {
         for (int i = threadIdx.x * Pack<T>::count; i < columns; i += rmsnorm_threads * Pack<T>::count) {
-            Pack<T> x = load_pack(row + i), d = load_pack(dy + i);
+            Pack<T> x = load_pack(row + i), d = load_pack(dy + i), w = load_as<T>(weight + i);
 #pragma unroll
-            for (int k = 0; k < Pack<T>::count; k++) product = fmaf(d.value[k] * weight[i + k], x.value[k] * r, product);
+            for (int k = 0; k < Pack<T>::count; k++) product = fmaf(d.value[k] * w.value[k], x.value[k] * r, product);
         }
     } else {
         for (int i = threadIdx.x; i < columns; i += rmsnorm_threads) product = fmaf(to_float(dy[i]) * weight[i], to_float(row[i]) * r, product);
@@ -103,9 +103,9 @@ TERN_DEVICE void rmsnorm_backward(const T* d_output, i64 d_output_pitch, const T
     float mean = block_sum<rmsnorm_threads>(product, partial) / (float)columns;
     if (packed) {
         for (int i = threadIdx.x * Pack<T>::count; i < columns; i += rmsnorm_threads * Pack<T>::count) {
-            Pack<T> x = load_pack(row + i), d = load_pack(dy + i), sum = load_pack(dx + i);
+            Pack<T> x = load_pack(row + i), d = load_pack(dy + i), sum = load_pack(dx + i), w = load_as<T>(weight + i);
 #pragma unroll
-            for (int k = 0; k < Pack<T>::count; k++) sum.value[k] += r * (d.value[k] * weight[i + k] - x.value[k] * r * mean);
+            for (int k = 0; k < Pack<T>::count; k++) sum.value[k] += r * (d.value[k] * w.value[k] - x.value[k] * r * mean);
             store_pack(dx + i, sum);
         }
     } else {

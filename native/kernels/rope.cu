@@ -12,6 +12,21 @@ TERN_DEVICE void rotate(const int* starts, const float* rotations, float directi
     int row = blockIdx.x, half = head_size / 2;
     const float* angles = rotations + (i64)(row - starts[sequence_of(starts, sequences, row)]) * head_size;
     T* of_row = values + row * pitch;
+    if (in_packs<T>(half, pitch)) {
+        for (int i = threadIdx.x * Pack<T>::count; i < columns / 2; i += rope_threads * Pack<T>::count) {
+            int angle = i % half, first = i / half * head_size + angle;
+            Pack<T> cosine = load_as<T>(angles + angle), sine = load_as<T>(angles + half + angle), a = load_pack(of_row + first), b = load_pack(of_row + first + half);
+#pragma unroll
+            for (int k = 0; k < Pack<T>::count; k++) {
+                float x = a.value[k], y = b.value[k];
+                a.value[k] = x * cosine.value[k] - y * direction * sine.value[k];
+                b.value[k] = y * cosine.value[k] + x * direction * sine.value[k];
+            }
+            store_pack(of_row + first, a);
+            store_pack(of_row + first + half, b);
+        }
+        return;
+    }
     for (int i = threadIdx.x; i < columns / 2; i += rope_threads) {
         int angle = i % half, first = i / half * head_size + angle;
         float cosine = angles[angle], sine = direction * angles[half + angle];

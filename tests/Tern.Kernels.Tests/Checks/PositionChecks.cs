@@ -12,7 +12,7 @@ internal static class PositionChecks
         foreach ((int heads, int headSize, int[] lengths) in new[] { (1, 2, new[] { 1 }), (3, 8, [2, 0, 5, 1]), (2, 64, [0, 33]), (9, 64, [3, 2]) })
         {
             int[] starts = TestValues.Starts(lengths);
-            int rows = starts[^1], columns = heads * headSize, pitch = columns + 3;
+            int rows = starts[^1], columns = heads * headSize, pitch = columns + (headSize == 64 ? 8 : 3);
             double[] table = TransformerOracles.Rotations(40, headSize).ToFloat().ToDouble();
             using HostMatrix values = KernelValues.Normal(1, rows, columns, type, pitch), rotations = KernelValues.Of(table, 40, headSize), sequenceStarts = HostMatrix.Integers(starts);
             double[] before = values.Doubles();

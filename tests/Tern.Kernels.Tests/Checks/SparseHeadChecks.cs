@@ -81,10 +81,10 @@ internal static class SparseHeadChecks
 
             foreach ((DType stored, DType activation, string suffix) in new[] { (DType.Float32, DType.Float32, "f32"), (DType.BFloat16, DType.Float32, "bf16_f32"), (DType.BFloat16, DType.BFloat16, "bf16") })
             {
-                using HostMatrix weight = KernelValues.Normal(2, vocabulary, columns, stored, columns + 1), dHidden = KernelValues.Normal(3, rows, columns, activation, columns + 2);
+                using HostMatrix weight = KernelValues.Normal(2, vocabulary, columns, stored, columns + 4), dHidden = KernelValues.Normal(3, rows, columns, activation, columns + 2);
                 double[] expected = dHidden.Doubles(), w = weight.Doubles();
                 Each(gradient, args, vocabulary, (v, row, g) => AddScaled(w, v, expected, row, columns, Scale * g));
-                kernels.Launch($"tern_head_gather_{suffix}", next, terms, gradients, weight, columns + 1, Scale, rows, chunks, columns, columns + 2, dHidden);
+                kernels.Launch($"tern_head_gather_{suffix}", next, terms, gradients, weight, columns + 4, Scale, rows, chunks, columns, columns + 2, dHidden);
                 dHidden.ShouldBe($"dHidden {suffix}", expected, activation.Tolerance(vocabulary));
             }
 
