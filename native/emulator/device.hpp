@@ -42,19 +42,12 @@ using shared_carver = emulator::SharedCarver;
     shared<type> name = ::emulator::static_shared<type>(count, #name, &name##_key)
 #define TERN_TAKE(carver, type, name, count) shared<type> name = carver.take<type>(count, #name)
 
-template <class U, class T>
-inline shared<U> shared_cast(shared<T> pointer) {
-    return pointer.template as<U>();
-}
-
 // ---- threads ------------------------------------------------------------------------------------------------------------
 
-inline void __syncthreads(EMULATOR_HERE) { emulator::wait_at_barrier(0, 0, place); }
-inline void barrier_sync(int id, int threads, EMULATOR_HERE) { emulator::wait_at_barrier(static_cast<unsigned>(id), static_cast<unsigned>(threads), place); }
+inline void __syncthreads(EMULATOR_HERE) { emulator::wait_at_barrier(place); }
 inline void __syncwarp(unsigned mask = ~0u, EMULATOR_HERE) {
     emulator::warp_operation("__syncwarp", mask, nullptr, place, [](void**) { emulator::current->warp->epoch++; });
 }
-inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 namespace emulator {
 template <class T>
@@ -81,10 +74,6 @@ inline T shuffle(const char* name, unsigned mask, T value, int from, Place place
 template <class T>
 inline T __shfl_xor_sync(unsigned mask, T value, int lanes, EMULATOR_HERE) {
     return emulator::shuffle("__shfl_xor_sync", mask, value, static_cast<int>(emulator::current->lane) ^ lanes, place);
-}
-template <class T>
-inline T __shfl_down_sync(unsigned mask, T value, unsigned lanes, EMULATOR_HERE) {
-    return emulator::shuffle("__shfl_down_sync", mask, value, static_cast<int>(emulator::current->lane + lanes), place);
 }
 template <class T>
 inline T __shfl_up_sync(unsigned mask, T value, unsigned lanes, EMULATOR_HERE) {
@@ -121,7 +110,6 @@ inline u32 match_any(u32 mask, int value, EMULATOR_HERE) {
     return mine.same;
 }
 inline int __any_sync(unsigned mask, int predicate, EMULATOR_HERE) { return __ballot_sync(mask, predicate, place) != 0; }
-inline int __all_sync(unsigned mask, int predicate, EMULATOR_HERE) { return __ballot_sync(mask, predicate, place) == mask; }
 
 // ---- atomics --------------------------------------------------------------------------------------------------------------
 
@@ -149,7 +137,6 @@ inline u32 float_bits(float f) { return __builtin_bit_cast(u32, f); }
 inline float bits_float(u32 u) { return __builtin_bit_cast(float, u); }
 inline int count_bits(u32 v) { return __builtin_popcount(v); }
 inline int first_bit(u32 v) { return __builtin_ctz(v); }
-inline int leading_zeros(u32 v) { return v ? __builtin_clz(v) : 32; }
 
 namespace emulator {
 // An approximate instruction is allowed a few units in the last place: it gets them, either way, by a hash of its input.

@@ -74,12 +74,11 @@ void give_back(std::unique_ptr<Stacks> stacks) {
     idle_stacks.push_back(std::move(stacks));
 }
 
-void release(Block* block, unsigned id) {
-    Barrier& barrier = block->barriers[id];
+void release(Block* block) {
     for (Thread& t : block->threads)
-        if (t.state == State::at_barrier && t.barrier == static_cast<int>(id)) t.state = State::ready;
-    barrier.arrived = 0;
-    if (id == 0) block->epoch++;
+        if (t.state == State::at_barrier) t.state = State::ready;
+    block->barrier.arrived = 0;
+    block->epoch++;
 }
 
 void fiber_body() {
@@ -89,7 +88,7 @@ void fiber_body() {
     if (!me->open_copies.empty()) fail("the thread leaves with a cp.async that was never committed");
     if (!me->copies.empty()) fail("the thread leaves with a cp.async group that was never waited for");
     if (me->warp->arrived) fail("the thread leaves while lanes of its warp are in %s at %s:%d", me->warp->operation, me->warp->place.file, me->warp->place.line);
-    if (me->block->barriers[0].arrived) fail("the thread leaves while others wait at the barrier at %s:%d", me->block->barriers[0].place.file, me->block->barriers[0].place.line);
+    if (me->block->barrier.arrived) fail("the thread leaves while others wait at the barrier at %s:%d", me->block->barrier.place.file, me->block->barrier.place.line);
     me->state = State::done;
     me->block->alive--;
     me->warp->alive &= ~(1u << me->lane);
@@ -151,7 +150,7 @@ void report_deadlock(Block& block) {
             return;
         }
     for (Thread& t : block.threads)
-        if (t.state == State::at_barrier || t.state == State::at_wait) {
+        if (t.state == State::at_barrier) {
             record(t, "deadlock: a thread waits at %s:%d for threads that never come", t.place.file, t.place.line);
             return;
         }
@@ -216,26 +215,22 @@ void yield() {
     emulator_switch(&me->stack_pointer, me->block->scheduler);
 }
 
-void wait_at_barrier(unsigned id, unsigned count, Place place) {
+void wait_at_barrier(Place place) {
     Thread* me = current;
     Block* block = me->block;
     me->place = place;
     unsigned threads = static_cast<unsigned>(block->threads.size());
-    Barrier& barrier = block->barriers[id];
-    if (count == 0) count = threads;
-    if (id == 0 && block->alive != threads) fail("barrier after %u threads of the block have left the kernel", threads - block->alive);
-    if (count % 32 || count > threads) fail("barrier %u for %u threads in a block of %u", id, count, threads);
-    if (barrier.arrived && (barrier.expected != count || barrier.place.line != place.line || std::strcmp(barrier.place.file, place.file)))
+    Barrier& barrier = block->barrier;
+    if (block->alive != threads) fail("barrier after %u threads of the block have left the kernel", threads - block->alive);
+    if (barrier.arrived && (barrier.place.line != place.line || std::strcmp(barrier.place.file, place.file)))
         fail("divergent barrier: others wait at %s:%d", barrier.place.file, barrier.place.line);
     if (me->warp->arrived) fail("barrier in divergent code: lanes of the warp are in %s at %s:%d", me->warp->operation, me->warp->place.file, me->warp->place.line);
-    barrier.expected = count;
     barrier.place = place;
-    if (++barrier.arrived == count) {
-        release(block, id);
+    if (++barrier.arrived == threads) {
+        release(block);
         return;
     }
     me->state = State::at_barrier;
-    me->barrier = static_cast<int>(id);
     yield();
 }
 

@@ -26,7 +26,7 @@ struct Place {
 };
 #define EMULATOR_HERE ::emulator::Place place = {__builtin_FILE(), __builtin_LINE()}
 
-enum class State : uint8_t { ready, at_warp_operation, at_barrier, at_wait, done };
+enum class State : uint8_t { ready, at_warp_operation, at_barrier, done };
 
 struct CopyInFlight {
     unsigned char* destination;
@@ -47,7 +47,6 @@ struct Thread {
     unsigned lane = 0;
     Warp* warp = nullptr;
     Block* block = nullptr;
-    int barrier = -1;                             // the barrier it waits at
     Place place{"", 0};                           // the last operation that carried its place
     std::vector<std::vector<CopyInFlight>> copies;  // committed groups, oldest first
     std::vector<CopyInFlight> open_copies;
@@ -67,7 +66,6 @@ struct Warp {
 
 struct Barrier {
     unsigned arrived = 0;
-    unsigned expected = 0;
     Place place{"", 0};
 };
 
@@ -83,7 +81,7 @@ struct Block {
     uint3 index{};
     std::vector<Thread> threads;
     std::vector<Warp> warps;
-    Barrier barriers[16];
+    Barrier barrier;
     unsigned alive = 0;
     unsigned epoch = 0;   // counts barriers of the whole block
     unsigned char* shared = nullptr;   // dynamic part first, then the static arrays
@@ -129,7 +127,7 @@ extern thread_local Thread* current;
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 void yield();
-void wait_at_barrier(unsigned id, unsigned count, Place place);
+void wait_at_barrier(Place place);
 void commit_copies();
 void finish_copies(unsigned left_in_flight);
 

@@ -153,13 +153,6 @@ public:
     size_t offset() const { return static_cast<size_t>(reinterpret_cast<unsigned char*>(at_) - current->block->shared); }
     const char* name() const { return name_; }
 
-    // The same memory as elements of another type.
-    template <class U>
-    SharedPointer<U> as() const {
-        SharedPointer<U> other(reinterpret_cast<U*>(begin_), static_cast<size_t>(end_ - begin_) * sizeof(T) / sizeof(U), name_);
-        return other + (reinterpret_cast<U*>(at_) - reinterpret_cast<U*>(begin_));
-    }
-
 private:
     T* at_ = nullptr;
     T* begin_ = nullptr;

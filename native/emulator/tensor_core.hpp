@@ -7,7 +7,7 @@ inline float low_half(u32 v) { return bits_float(v << 16); }
 inline float high_half(u32 v) { return bits_float(v & 0xffff0000u); }
 
 template <bool transposed>
-inline void load_matrix(const char* name, u32* fragments, int matrices, shared<bf16> row, Place place) {
+inline void load_matrix(const char* name, u32* fragments, shared<bf16> row, Place place) {
     struct Lane {
         u32* fragments;
         const u16* row;
@@ -16,18 +16,16 @@ inline void load_matrix(const char* name, u32* fragments, int matrices, shared<b
     Lane mine{fragments, nullptr, row};
     Thread* me = current;
     me->place = place;
-    if (static_cast<int>(me->lane) < 8 * matrices) {
-        unsigned char* at = row.checked(16);
-        if (reinterpret_cast<uintptr_t>(at) % 16) fail("%s: the row of shared '%s' is not aligned to 16 bytes", name, row.name());
-        mine.row = reinterpret_cast<const u16*>(at);
-    }
-    warp_operation(name, ~0u, &mine, place, [matrices](void** lanes) {
-        for (int i = 0; i < 8 * matrices; i++) {
+    unsigned char* at = row.checked(16);
+    if (reinterpret_cast<uintptr_t>(at) % 16) fail("%s: the row of shared '%s' is not aligned to 16 bytes", name, row.name());
+    mine.row = reinterpret_cast<const u16*>(at);
+    warp_operation(name, ~0u, &mine, place, [](void** lanes) {
+        for (int i = 0; i < 32; i++) {
             auto* lane = static_cast<Lane*>(lanes[i]);
             current->block->shadow->read(lane->pointer.offset(), 16, lane->pointer.name());
         }
         for (int i = 0; i < 32; i++)
-            for (int m = 0; m < matrices; m++) {
+            for (int m = 0; m < 4; m++) {
                 int group = i / 4, pair = i % 4 * 2;
                 auto row_of = [&](int r) { return static_cast<Lane*>(lanes[8 * m + r])->row; };
                 u16 first = transposed ? row_of(pair)[group] : row_of(group)[pair];
@@ -39,10 +37,8 @@ inline void load_matrix(const char* name, u32* fragments, int matrices, shared<b
 
 }  // namespace emulator
 
-inline void ldmatrix_x4(u32 (&fragments)[4], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<false>("ldmatrix.x4", fragments, 4, row, place); }
-inline void ldmatrix_x4_trans(u32 (&fragments)[4], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<true>("ldmatrix.x4.trans", fragments, 4, row, place); }
-inline void ldmatrix_x2(u32 (&fragments)[2], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<false>("ldmatrix.x2", fragments, 2, row, place); }
-inline void ldmatrix_x2_trans(u32 (&fragments)[2], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<true>("ldmatrix.x2.trans", fragments, 2, row, place); }
+inline void ldmatrix_x4(u32 (&fragments)[4], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<false>("ldmatrix.x4", fragments, row, place); }
+inline void ldmatrix_x4_trans(u32 (&fragments)[4], shared<bf16> row, EMULATOR_HERE) { emulator::load_matrix<true>("ldmatrix.x4.trans", fragments, row, place); }
 
 // d[16, 8] += a[16, 16] · b[16, 8]; a row-major, b column-major, bf16; d float.
 inline void mma_16816(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1, EMULATOR_HERE) {

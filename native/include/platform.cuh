@@ -33,16 +33,13 @@ struct dim3 {
 #include <__clang_cuda_builtin_vars.h>
 #define TERN_CLANG_DEVICE static __device__ __forceinline__
 TERN_CLANG_DEVICE void __syncwarp(unsigned mask = 0xffffffffu) { __nvvm_bar_warp_sync(mask); }
-TERN_CLANG_DEVICE void __threadfence() { __nvvm_membar_gl(); }
 TERN_CLANG_DEVICE int __shfl_xor_sync(unsigned mask, int value, int lanes) { return __nvvm_shfl_sync_bfly_i32(mask, value, lanes, 0x1f); }
 TERN_CLANG_DEVICE int __shfl_sync(unsigned mask, int value, int lane) { return __nvvm_shfl_sync_idx_i32(mask, value, lane, 0x1f); }
 TERN_CLANG_DEVICE int __shfl_up_sync(unsigned mask, int value, unsigned lanes) { return __nvvm_shfl_sync_up_i32(mask, value, (int)lanes, 0); }
-TERN_CLANG_DEVICE int __shfl_down_sync(unsigned mask, int value, unsigned lanes) { return __nvvm_shfl_sync_down_i32(mask, value, (int)lanes, 0x1f); }
 #define TERN_SHUFFLES(type)                                                                                                          \
     TERN_CLANG_DEVICE type __shfl_xor_sync(unsigned m, type v, int l) { return __builtin_bit_cast(type, __shfl_xor_sync(m, __builtin_bit_cast(int, v), l)); }   \
     TERN_CLANG_DEVICE type __shfl_sync(unsigned m, type v, int l) { return __builtin_bit_cast(type, __shfl_sync(m, __builtin_bit_cast(int, v), l)); }           \
-    TERN_CLANG_DEVICE type __shfl_up_sync(unsigned m, type v, unsigned l) { return __builtin_bit_cast(type, __shfl_up_sync(m, __builtin_bit_cast(int, v), l)); } \
-    TERN_CLANG_DEVICE type __shfl_down_sync(unsigned m, type v, unsigned l) { return __builtin_bit_cast(type, __shfl_down_sync(m, __builtin_bit_cast(int, v), l)); }
+    TERN_CLANG_DEVICE type __shfl_up_sync(unsigned m, type v, unsigned l) { return __builtin_bit_cast(type, __shfl_up_sync(m, __builtin_bit_cast(int, v), l)); }
 TERN_SHUFFLES(float)
 TERN_SHUFFLES(unsigned)
 #undef TERN_SHUFFLES
@@ -55,7 +52,6 @@ TERN_CLANG_DEVICE double __shfl_xor_sync(unsigned m, double v, int l) {
 }
 TERN_CLANG_DEVICE unsigned __ballot_sync(unsigned mask, int predicate) { return __nvvm_vote_ballot_sync(mask, predicate); }
 TERN_CLANG_DEVICE int __any_sync(unsigned mask, int predicate) { return __nvvm_vote_any_sync(mask, predicate); }
-TERN_CLANG_DEVICE int __all_sync(unsigned mask, int predicate) { return __nvvm_vote_all_sync(mask, predicate); }
 TERN_CLANG_DEVICE unsigned __match_any_sync(unsigned mask, int value) { return __nvvm_match_any_sync_i32(mask, value); }
 TERN_CLANG_DEVICE float atomicAdd(float* address, float value) { return __nvvm_atom_add_gen_f(address, value); }
 TERN_CLANG_DEVICE int atomicAdd(int* address, int value) { return __nvvm_atom_add_gen_i(address, value); }
@@ -69,7 +65,6 @@ TERN_CLANG_DEVICE unsigned __float_as_uint(float f) { return __builtin_bit_cast(
 TERN_CLANG_DEVICE float __uint_as_float(unsigned u) { return __builtin_bit_cast(float, u); }
 TERN_CLANG_DEVICE int __popc(unsigned v) { return __builtin_popcount(v); }
 TERN_CLANG_DEVICE int __ffs(int v) { return __builtin_ffs(v); }
-TERN_CLANG_DEVICE int __clz(int v) { return v ? __builtin_clz((unsigned)v) : 32; }
 #undef TERN_CLANG_DEVICE
 #endif
 
@@ -102,11 +97,6 @@ struct shared_carver {
     }
 };
 #define TERN_TAKE(carver, type, name, count) shared<type> name = carver.take<type>(count)
-template <class U, class T>
-TERN_DEVICE U* shared_cast(T* pointer) {
-    return (U*)pointer;
-}
-
 template <class T>
 TERN_DEVICE T atomic_add(T* address, T value) {
     return atomicAdd(address, value);
@@ -117,7 +107,6 @@ TERN_DEVICE u32 float_bits(float f) { return __float_as_uint(f); }
 TERN_DEVICE float bits_float(u32 u) { return __uint_as_float(u); }
 TERN_DEVICE int count_bits(u32 v) { return __popc(v); }
 TERN_DEVICE int first_bit(u32 v) { return __ffs((int)v) - 1; }
-TERN_DEVICE int leading_zeros(u32 v) { return __clz((int)v); }
 
 #include "ptx.cuh"
 #endif

@@ -42,11 +42,6 @@ TERN_DEVICE u32 pack_bf16(float low, float high) {
     return y;
 }
 
-// ---- barriers of a part of the block ----------------------------------------------------------------------------------------
-TERN_DEVICE void barrier_sync(int id, int threads) {
-    asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
-}
-
 // ---- tensor cores ---------------------------------------------------------------------------------------------------------------
 TERN_DEVICE u32 shared_address(const void* pointer) {
     u64 address;
@@ -70,12 +65,6 @@ TERN_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], const bf16* row) {
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(shared_address(row))
                  : "memory");
-}
-TERN_DEVICE void ldmatrix_x2(u32 (&r)[2], const bf16* row) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(shared_address(row)) : "memory");
-}
-TERN_DEVICE void ldmatrix_x2_trans(u32 (&r)[2], const bf16* row) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(shared_address(row)) : "memory");
 }
 
 // ---- asynchronous copies --------------------------------------------------------------------------------------------------------
