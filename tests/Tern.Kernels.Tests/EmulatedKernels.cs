@@ -96,7 +96,11 @@ internal sealed unsafe class EmulatedKernels : IDisposable
             index = _find(name);
         }
 
-        Assert.True(index >= 0, $"the library has no kernel {kernel}");
+        if (index < 0)
+        {
+            throw new EntryPointNotFoundException($"the library has no kernel {kernel}");
+        }
+
         void** pointers = stackalloc void*[slots.Length];
         fixed (long* values = slots)
         {
