@@ -13,6 +13,7 @@ internal static class CommandLine
     [
         DemoCommand.Create,
         DataCommand.Create,
+        MntpCommand.Create,
         TrainCommand.Create,
         EncodeCommand.Create,
         IndexCommand.Create,

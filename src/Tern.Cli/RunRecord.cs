@@ -1,3 +1,5 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -10,6 +12,19 @@ namespace Tern.Cli;
 internal sealed record RunRecord(IReadOnlyList<string> Arguments, int Steps, string Set, string Version)
 {
     public const string FileName = "train.json";
+
+    /// <summary>The flags as they were given, without the verb and with full paths, so that they mean the same from another directory.</summary>
+    public static string[] ArgumentsOf(ParseResult parsed, IReadOnlyList<Option> paths, Option resume)
+    {
+        List<string> arguments = [];
+        foreach (OptionResult option in parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit && o.Option != resume))
+        {
+            arguments.Add(option.Option.Name);
+            arguments.AddRange(option.Tokens.Select(token => paths.Contains(option.Option) && token.Value != "-" ? Path.GetFullPath(token.Value) : token.Value));
+        }
+
+        return [.. arguments];
+    }
 
     public static RunRecord Load(string directory)
     {

@@ -49,7 +49,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             trainer.Resume(output);
         }
 
-        new RunRecord(record?.Arguments ?? Arguments(parsed), options.StepCount, set.Fingerprint, typeof(TrainRun).Assembly.GetName().Version!.ToString(3)).Save(output);
+        new RunRecord(record?.Arguments ?? RunRecord.ArgumentsOf(parsed, [flags.Data, flags.Train, flags.Corpus, flags.Model, flags.Tokenizer, flags.Output], flags.Resume), options.StepCount, set.Fingerprint, typeof(TrainRun).Assembly.GetName().Version!.ToString(3)).Save(output);
         TrainingResult result = TrainingDisplay.Show(terminal, parsed.GetValue(flags.Json), parsed.GetValue(flags.LogSteps), start.Network.Contract.Kind, progress => trainer.Run(progress, cancellationToken));
         if (result.Stopped)
         {
@@ -110,20 +110,6 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             start.Tokenizer.Encode(text, contract.TokenizationFor(side), tokens);
             start.Network.AddGolden(text, side == RetrievalSide.Query, tokens);
         }
-    }
-
-    /// <summary>The flags as they were given, without the verb and with full paths, so that they mean the same from another directory.</summary>
-    private string[] Arguments(ParseResult parsed)
-    {
-        Option[] paths = [flags.Data, flags.Train, flags.Corpus, flags.Model, flags.Tokenizer, flags.Output];
-        List<string> arguments = [];
-        foreach (System.CommandLine.Parsing.OptionResult option in parsed.CommandResult.Children.OfType<System.CommandLine.Parsing.OptionResult>().Where(o => !o.Implicit && o.Option != flags.Resume))
-        {
-            arguments.Add(option.Option.Name);
-            arguments.AddRange(option.Tokens.Select(token => paths.Contains(option.Option) && token.Value != "-" ? Path.GetFullPath(token.Value) : token.Value));
-        }
-
-        return [.. arguments];
     }
 
     private static string Quoted(string path) => path.Contains(' ', StringComparison.Ordinal) ? $"\"{path}\"" : path;

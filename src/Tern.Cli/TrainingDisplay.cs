@@ -10,7 +10,7 @@ internal static class TrainingDisplay
 {
     private const int MillisecondsBetweenFrames = 100;
 
-    public static TrainingResult Show(Terminal terminal, bool json, int stepsBetweenLines, RepresentationKind kind, Func<IProgress<TrainingProgress>, TrainingResult> run)
+    public static TrainingResult Show(Terminal terminal, bool json, int stepsBetweenLines, RepresentationKind? kind, Func<IProgress<TrainingProgress>, TrainingResult> run)
     {
         if (json)
         {
@@ -40,17 +40,24 @@ internal static class TrainingDisplay
         });
     }
 
-    private static void WriteLine(Terminal terminal, TrainingProgress progress, int stepsBetweenLines, RepresentationKind kind)
+    private static void WriteLine(Terminal terminal, TrainingProgress progress, int stepsBetweenLines, RepresentationKind? kind)
     {
         TrainingStep step = progress.Current;
-        if (step.Step % stepsBetweenLines != 0 && step.Step != progress.StepCount)
+        if (step.Step % stepsBetweenLines != 0 && step.Step != progress.StepCount && step.HeldOutLoss is null)
         {
             return;
         }
 
-        string nonZeros = kind == RepresentationKind.Sparse ? Invariant($"  nnz {step.QueryNonZeros:0}/{step.DocumentNonZeros:0}") : "";
-        terminal.Out.WriteLine(Invariant($"step {step.Step}/{progress.StepCount}  loss {step.Loss:0.0000}{nonZeros}  lr {step.LearningRate:0.00e+0}  {progress.TokensPerSecond:0} tokens/s  {TrainingPanel.Clock(progress.Remaining)} to go"));
+        string details = kind switch
+        {
+            RepresentationKind.Sparse => Invariant($"  nnz {step.QueryNonZeros:0}/{step.DocumentNonZeros:0}"),
+            null => Invariant($"  perplexity {Math.Exp(step.Loss):0.00}  accuracy {step.Accuracy:0.0000}") + HeldOut(step),
+            _ => "",
+        };
+        terminal.Out.WriteLine(Invariant($"step {step.Step}/{progress.StepCount}  loss {step.Loss:0.0000}{details}  lr {step.LearningRate:0.00e+0}  {progress.TokensPerSecond:0} tokens/s  {TrainingPanel.Clock(progress.Remaining)} to go"));
     }
+
+    private static string HeldOut(TrainingStep step) => step.HeldOutLoss is { } loss ? Invariant($"  held out: perplexity {Math.Exp(loss):0.00} accuracy {step.HeldOutAccuracy:0.0000}") : "";
 
     private static void WriteJson(Terminal terminal, TrainingProgress progress) => JsonOutput.Write(terminal.Out, json =>
     {
@@ -65,6 +72,13 @@ internal static class TrainingDisplay
         json.WriteNumber("document_flops", step.DocumentFlops);
         json.WriteNumber("query_non_zeros", step.QueryNonZeros);
         json.WriteNumber("document_non_zeros", step.DocumentNonZeros);
+        json.WriteNumber("accuracy", step.Accuracy);
+        if (step.HeldOutLoss is { } heldOut)
+        {
+            json.WriteNumber("held_out_loss", heldOut);
+            json.WriteNumber("held_out_accuracy", step.HeldOutAccuracy!.Value);
+        }
+
         json.WriteNumber("learning_rate", step.LearningRate);
         json.WriteNumber("gradient_norm", step.GradientNorm);
         json.WriteNumber("tokens", step.TokenCount);

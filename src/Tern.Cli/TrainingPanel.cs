@@ -6,7 +6,7 @@ using Tern.Training;
 namespace Tern.Cli;
 
 /// <summary>The live view of a training run: where it stands, what the loss did so far, how sparse the vectors are.</summary>
-internal sealed class TrainingPanel(RepresentationKind kind)
+internal sealed class TrainingPanel(RepresentationKind? kind)
 {
     private const int BarWidth = 40;
     private const int SparklineWidth = 40;
@@ -14,11 +14,13 @@ internal sealed class TrainingPanel(RepresentationKind kind)
 
     private readonly List<double> _losses = [];
     private TrainingProgress _last;
+    private TrainingStep _heldOut;
     private double _smoothedSpeed;
 
     public void Add(TrainingProgress progress)
     {
         _last = progress;
+        _heldOut = progress.Current.HeldOutLoss is null ? _heldOut : progress.Current;
         _losses.Add(progress.Current.Loss);
         _smoothedSpeed = _smoothedSpeed == 0 ? progress.TokensPerSecond : (Smoothing * _smoothedSpeed) + ((1 - Smoothing) * progress.TokensPerSecond);
     }
@@ -35,10 +37,19 @@ internal sealed class TrainingPanel(RepresentationKind kind)
             grid.AddRow("non-zeros", Invariant($"query {step.QueryNonZeros:0}  document {step.DocumentNonZeros:0}"));
         }
 
+        if (kind is null)
+        {
+            grid.AddRow("accuracy", Invariant($"{step.Accuracy:0.0000}  perplexity {Math.Exp(Recent()):0.00}"));
+            if (_heldOut.HeldOutLoss is { } heldOut)
+            {
+                grid.AddRow("held out", Invariant($"accuracy {_heldOut.HeldOutAccuracy:0.0000}  perplexity {Math.Exp(heldOut):0.00}, step {_heldOut.Step}"));
+            }
+        }
+
         grid.AddRow("speed", Invariant($"{_smoothedSpeed:#,0} tokens/s"));
         grid.AddRow("lr", Invariant($"{step.LearningRate:0.00e+0}  gradient {step.GradientNorm:0.000}"));
         grid.AddRow("time", $"{Clock(_last.Elapsed)} gone, {Clock(_last.Remaining)} to go");
-        return new Panel(grid) { Header = new PanelHeader($" {kind.ToString().ToLowerInvariant()} · Ctrl-C saves "), Border = BoxBorder.Rounded };
+        return new Panel(grid) { Header = new PanelHeader($" {kind?.ToString().ToLowerInvariant() ?? "masked next-token prediction"} · Ctrl-C saves "), Border = BoxBorder.Rounded };
     }
 
     public static string Clock(TimeSpan time) => Invariant($"{(int)time.TotalMinutes}:{time.Seconds:00}");

@@ -8,7 +8,7 @@ namespace Tern.Model;
 /// names. Owns its weights and activations. One caller at a time. A text's representation has the same bits whatever it
 /// is batched with, if the backend keeps that promise.
 /// </summary>
-public sealed class RetrieverNetwork : IDisposable
+public sealed class RetrieverNetwork : ITrainedModel, IDisposable
 {
     private readonly LlamaModel _model;
     private readonly IRepresentationHead _head;

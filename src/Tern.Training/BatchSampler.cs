@@ -7,16 +7,14 @@ namespace Tern.Training;
 /// </summary>
 internal sealed class BatchSampler
 {
-    private const ulong OrderStream = 1;
     private const ulong NegativeStream = 2;
     private const ulong DropoutStream = 1UL << 62; // far above the negatives' streams, which count epochs
 
     private readonly TrainingSet _set;
     private readonly ulong _seed;
     private readonly bool _fillWithRandom;
-    private readonly int[] _order;
+    private readonly EpochOrder _order;
     private int[] _candidates = [];
-    private long _epoch = -1;
 
     /// <exception cref="InvalidDataException">An example lacks negatives or scores that the options ask for; it is named.</exception>
     public BatchSampler(TrainingSet set, TrainingOptions options)
@@ -24,7 +22,7 @@ internal sealed class BatchSampler
         _set = set;
         _seed = options.Seed;
         _fillWithRandom = options.AllowFewerNegatives;
-        _order = new int[set.ExampleCount];
+        _order = new EpochOrder(options.Seed, set.ExampleCount);
         if (set.ExampleCount < options.BatchSize)
         {
             throw new ArgumentException($"{nameof(options.BatchSize)} is {options.BatchSize}, must be at most the {set.ExampleCount} examples of {set.Source}");
@@ -53,11 +51,7 @@ internal sealed class BatchSampler
     /// <summary>Fills the batch of that 0-based number.</summary>
     public void Fill(long batchNumber, TrainingBatch batch)
     {
-        int batchesPerEpoch = _order.Length / batch.QueryCount;
-        long epoch = batchNumber / batchesPerEpoch;
-        Permute(epoch);
-        int first = (int)(batchNumber % batchesPerEpoch) * batch.QueryCount;
-        _order.AsSpan(first, batch.QueryCount).CopyTo(batch.Examples);
+        _order.Batch(batchNumber, batch.QueryCount, out long epoch).CopyTo(batch.Examples);
 
         batch.Sequences.Clear();
         foreach (int example in batch.Examples)
@@ -76,24 +70,6 @@ internal sealed class BatchSampler
         }
 
         SetDropoutKeys(epoch, batch);
-    }
-
-    private void Permute(long epoch)
-    {
-        if (epoch == _epoch)
-        {
-            return;
-        }
-
-        SeededRandom random = new(_seed, OrderStream, (ulong)epoch);
-        for (int i = 0; i < _order.Length; i++)
-        {
-            int j = random.Below(i + 1);
-            _order[i] = _order[j];
-            _order[j] = i;
-        }
-
-        _epoch = epoch;
     }
 
     private void SetDropoutKeys(long epoch, TrainingBatch batch)

@@ -19,6 +19,9 @@ internal struct SeededRandom
         return Finish(_state);
     }
 
+    /// <summary>Uniform in [0, 1).</summary>
+    public double NextDouble() => (Next() >> 11) * (1.0 / (1UL << 53));
+
     /// <summary>Uniform in [0, bound): the high half of a product, with the few biased low halves rejected.</summary>
     public int Below(int bound)
     {

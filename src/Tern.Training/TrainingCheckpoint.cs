@@ -38,7 +38,7 @@ internal static class TrainingCheckpoint
         }
     }
 
-    public static void Write(string directory, IBackend backend, RetrieverNetwork network, AdamWOptimizer optimizer, TrainingState state, IReadOnlyList<TrainingStep> history, IReadOnlyList<string> files)
+    public static void Write(string directory, IBackend backend, ITrainedModel model, AdamWOptimizer optimizer, TrainingState state, IReadOnlyList<TrainingStep> history, IReadOnlyList<string> files)
     {
         string aside = directory + ".tmp";
         if (Directory.Exists(aside))
@@ -49,7 +49,7 @@ internal static class TrainingCheckpoint
         Directory.CreateDirectory(aside);
         try
         {
-            network.Save(aside);
+            model.Save(aside);
             WriteMoments(Path.Combine(aside, MomentsFileName), backend, optimizer);
             state.Write(aside);
             TrainingHistory.Write(aside, history);
@@ -87,20 +87,20 @@ internal static class TrainingCheckpoint
     }
 
     /// <summary>Overwrites weights and moments with those of the checkpoint.</summary>
-    public static void Read(string directory, IBackend backend, RetrieverNetwork network, AdamWOptimizer optimizer)
+    public static void Read(string directory, IBackend backend, ITrainedModel model, AdamWOptimizer optimizer)
     {
         LlamaConfig config = LlamaConfig.Load(directory);
-        if (config != network.Weights.Config)
+        if (config != model.Weights.Config)
         {
             throw new InvalidDataException($"{Path.Combine(directory, LlamaConfig.FileName)}: not the shape of the model in training; resume with the model that the run was started with");
         }
 
-        using Checkpoint weights = network.Weights.OpenTrained(directory);
+        using Checkpoint weights = model.Weights.OpenTrained(directory);
         using SafetensorsFile moments = SafetensorsFile.Open(Path.Combine(directory, MomentsFileName));
         foreach (OptimizedParameter optimized in optimizer.Parameters)
         {
             string name = optimized.Parameter.Name;
-            (SafetensorsFile file, SafetensorsEntry entry) = weights.Find(network.Weights.TrainedName(optimized.Parameter, network.AdapterLayout));
+            (SafetensorsFile file, SafetensorsEntry entry) = weights.Find(model.Weights.TrainedName(optimized.Parameter, model.AdapterLayout));
             Tensor value = optimized.Parameter.Value;
             Upload(backend, file, entry, value, 0, value);
             Upload(backend, moments, Find(moments, FirstMoment + name), value, optimizer.PartStart(optimized), optimized.FirstMoment);

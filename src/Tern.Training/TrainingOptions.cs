@@ -52,6 +52,9 @@ public sealed record TrainingOptions
     /// <summary>Part of the steps over which the learning rate rises linearly; it falls linearly over the others.</summary>
     public float WarmupRatio { get; init; } = 0.04f;
 
+    /// <summary>The step at which the learning rate would reach 0; up to the last step it is that one.</summary>
+    public int DecaySteps { get; init; }
+
     public AdamWSettings Optimizer { get; init; } = new();
 
     /// <summary>Learning-rate multipliers; a parameter takes the first group whose text its name contains.</summary>
@@ -104,6 +107,7 @@ public sealed record TrainingOptions
         Require(GradCacheChunk >= 0, nameof(GradCacheChunk), GradCacheChunk, "at least 0");
         Require(LearningRate > 0f && float.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "a finite number above 0");
         Require(WarmupRatio >= 0f && WarmupRatio <= 1f, nameof(WarmupRatio), WarmupRatio, "between 0 and 1");
+        Require(DecaySteps >= 0, nameof(DecaySteps), DecaySteps, "at least 0");
         Require(Optimizer is { Beta1: >= 0f and < 1f, Beta2: >= 0f and < 1f, Epsilon: > 0f, WeightDecay: >= 0f }, nameof(Optimizer), Optimizer, "two betas from 0 to below 1, an epsilon above 0 and a decay of at least 0");
         Require(GradientClip >= 0f && float.IsFinite(GradientClip), nameof(GradientClip), GradientClip, "a finite number, at least 0");
         Require(QueryFlopsWeight >= 0f && float.IsFinite(QueryFlopsWeight), nameof(QueryFlopsWeight), QueryFlopsWeight, "a finite number, at least 0");

@@ -27,6 +27,15 @@ public readonly record struct TrainingStep
     /// <summary>Mean non-zero entries of a document vector; the dimension for dense heads.</summary>
     public double DocumentNonZeros { get; init; }
 
+    /// <summary>Masked next-token prediction: the part of the masked tokens that were thought the most likely.</summary>
+    public double Accuracy { get; init; }
+
+    /// <summary>Masked next-token prediction: mean cross-entropy of held-out text after this step, where it was measured; e to its power is the perplexity.</summary>
+    public double? HeldOutLoss { get; init; }
+
+    /// <inheritdoc cref="Accuracy"/>
+    public double? HeldOutAccuracy { get; init; }
+
     public double LearningRate { get; init; }
 
     /// <summary>Global norm before clipping.</summary>

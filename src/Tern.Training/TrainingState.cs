@@ -51,11 +51,11 @@ internal sealed record TrainingState
 
     public required JsonObject Options { get; init; }
 
-    public static TrainingState Describe(IBackend backend, TrainingSet set, TrainingOptions options, int step, int rankCount = 1) => new()
+    public static TrainingState Describe(IBackend backend, string data, TrainingOptions options, int step, int rankCount = 1) => new()
     {
         Step = step,
         BatchCount = (long)step * options.AccumulationCount,
-        TrainingSet = set.Fingerprint,
+        TrainingSet = data,
         Backend = backend.Name,
         Precision = backend.Precision.ToName(),
         SimdPath = SimdPaths.Current.Name,

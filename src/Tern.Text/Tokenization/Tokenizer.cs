@@ -78,6 +78,9 @@ public sealed class Tokenizer
     /// <summary>From the template post-processor, else a well-known special token (&lt;|end_of_text|&gt;, &lt;/s&gt;).</summary>
     public int? EosId { get; }
 
+    /// <summary>Ids that stand for no text: added tokens that are marked special, BOS and EOS.</summary>
+    public IEnumerable<int> SpecialIds => _addedById.Values.Where(t => t.IsSpecial).Select(t => t.Id).Concat(new[] { BosId, EosId }.OfType<int>()).Distinct();
+
     /// <summary>Appends the ids of the text alone, without BOS and EOS.</summary>
     public void Encode(ReadOnlySpan<char> text, List<int> destination, bool parseSpecialTokens = false)
     {
