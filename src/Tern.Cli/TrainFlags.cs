@@ -72,6 +72,16 @@ internal sealed class TrainFlags
         },
     };
 
+    public Option<double?> InfoNceWeight { get; } = Flags.OptionalNumber("--infonce-weight", "Weight of InfoNCE in place of what --loss says.");
+
+    public Option<double?> KlWeight { get; } = Flags.OptionalNumber("--kl-weight", "Weight of the KL divergence from the teacher in place of what --loss says.");
+
+    public Option<double?> MarginMseWeight { get; } = Flags.OptionalNumber("--margin-mse-weight", "Weight of Margin-MSE in place of what --loss says.");
+
+    public Option<string> Semantics { get; } = Flags.Choice("--semantics", "stated: the loss as its formula reads, whatever the number of ranks. reference: as the paper's system averages it on --reference-ranks GPUs (InfoNCE : KL = 1 : ranks, the FLOPS ramp counts batches, relevant contexts count as negatives).", "stated", "stated", "reference");
+
+    public Option<int> ReferenceRanks { get; } = Flags.Count("--reference-ranks", "With --semantics reference: the GPUs whose averaging is reproduced.", 4);
+
     public Option<string> Output { get; } = Flags.RequiredText("--output", "Where the model and its checkpoints go.", "dir");
 
     public Option<bool> Resume { get; } = new("--resume") { Description = "Go on from the latest checkpoint in --output. The other flags may be left out: they are those of the run." };
@@ -107,6 +117,12 @@ internal sealed class TrainFlags
     public Option<double?> DocumentFlops { get; } = Flags.OptionalNumber("--document-flops", "Weight of the sparsity of documents (FLOPS); 0.004 for sparse.");
 
     public Option<int> FlopsRampSteps { get; } = Flags.Count("--flops-ramp-steps", "Steps in which these weights rise; 0 for a third of all.", 0, least: 0);
+
+    public Option<string> Regularizer { get; } = Flags.Choice("--regularizer", "What these weights weigh: flops; l1; or df-flops, which leaves rare terms alone.", "flops", "flops", "l1", "df-flops");
+
+    public Option<double> QueryNonZeros { get; } = Flags.Number("--target-query-terms", "Steer the weight of queries to so many non-zero terms; 0 leaves it alone.", 0);
+
+    public Option<double> DocumentNonZeros { get; } = Flags.Number("--target-document-terms", "Steer the weight of documents to so many non-zero terms; 0 leaves it alone.", 0);
 
     public Option<int?> QueryLength { get; } = Flags.OptionalCount("--query-length", "Longest query in tokens.");
 
@@ -175,9 +191,9 @@ internal sealed class TrainFlags
     {
         Option[] options =
         [
-            Data, Train, Corpus, Model, New, Type, Loss, Output, Resume, Steps, Minutes,
+            Data, Train, Corpus, Model, New, Type, Loss, InfoNceWeight, KlWeight, MarginMseWeight, Semantics, ReferenceRanks, Output, Resume, Steps, Minutes,
             Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
-            QueryFlops, DocumentFlops, FlopsRampSteps, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
+            QueryFlops, DocumentFlops, FlopsRampSteps, Regularizer, QueryNonZeros, DocumentNonZeros, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
             Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
             Seed, SaveSteps, SaveLimit, LogSteps, Json,
         ];
@@ -216,10 +232,17 @@ internal sealed class TrainFlags
             "infonce+kl" => TrainingObjective.InfoNceAndKlDivergence,
             _ => TrainingObjective.InfoNce,
         };
+        objective = new TrainingObjective(
+            (float)(parsed.GetValue(InfoNceWeight) ?? objective.InfoNceWeight),
+            (float)(parsed.GetValue(KlWeight) ?? objective.KlDivergenceWeight),
+            (float)(parsed.GetValue(MarginMseWeight) ?? objective.MarginMseWeight));
+        bool isReference = parsed.GetRequiredValue(Semantics) == "reference";
         return new TrainingOptions
         {
             StepCount = parsed.GetValue(Steps) ?? 1,
             Objective = objective,
+            ReferenceRankCount = isReference ? parsed.GetValue(ReferenceRanks) : 0,
+            MaskKnownPositives = !isReference,
             Temperature = (float)(parsed.GetValue(Temperature) ?? (isSparse ? 1 : isNew ? 0.05 : 0.01)),
             BatchSize = parsed.GetValue(Batch),
             NegativeCount = parsed.GetValue(Negatives) ?? (parsed.GetValue(TrainGroupSize) - 1) ?? (objective.UsesTeacher ? 8 : 0),
@@ -233,6 +256,9 @@ internal sealed class TrainFlags
             QueryFlopsWeight = (float)(parsed.GetValue(QueryFlops) ?? (isSparse ? 0.005 : 0)),
             DocumentFlopsWeight = (float)(parsed.GetValue(DocumentFlops) ?? (isSparse ? 0.004 : 0)),
             FlopsRampSteps = parsed.GetValue(FlopsRampSteps),
+            Regularizer = parsed.GetRequiredValue(Regularizer) switch { "l1" => RegularizerKind.L1, "df-flops" => RegularizerKind.DocumentFrequencyFlops, _ => RegularizerKind.Flops },
+            QueryNonZeroTarget = isSparse ? (float)parsed.GetValue(QueryNonZeros) : 0f,
+            DocumentNonZeroTarget = isSparse ? (float)parsed.GetValue(DocumentNonZeros) : 0f,
             Seed = (ulong)parsed.GetValue(Seed),
             CheckpointDirectory = parsed.GetRequiredValue(Output),
             CheckpointInterval = parsed.GetValue(SaveSteps),

@@ -70,6 +70,8 @@ internal static class TrainingDisplay
         json.WriteNumber("margin_mse", step.MarginMse);
         json.WriteNumber("query_flops", step.QueryFlops);
         json.WriteNumber("document_flops", step.DocumentFlops);
+        json.WriteNumber("query_flops_weight", step.QueryFlopsWeight);
+        json.WriteNumber("document_flops_weight", step.DocumentFlopsWeight);
         json.WriteNumber("query_non_zeros", step.QueryNonZeros);
         json.WriteNumber("document_non_zeros", step.DocumentNonZeros);
         json.WriteNumber("accuracy", step.Accuracy);

@@ -33,7 +33,7 @@ internal sealed class RetrievalLoss(IBackend backend, TrainingOptions options, T
     private readonly TensorMemory _teacher = backend.Allocate(DType.Float32);
     private readonly TensorMemory _losses = backend.Allocate(DType.Float32);
     private readonly TensorMemory _logSumExp = backend.Allocate(DType.Float32);
-    private readonly TensorMemory _columnMeans = backend.Allocate(DType.Float32);
+    private readonly SparsityRegularizer _regularizer = new(backend, options.Regularizer);
     private readonly TensorMemory _labels = backend.Allocate(DType.Int32);
     private readonly TensorMemory _columns = backend.Allocate(DType.Int32);
     private float[] _hostMask = [];
@@ -61,25 +61,35 @@ internal sealed class RetrievalLoss(IBackend backend, TrainingOptions options, T
         // The own candidates come first: masking for InfoNCE changes the score matrix.
         TrainingObjective objective = options.Objective;
         (double klDivergence, double marginMse) = objective.UsesTeacher ? FollowTeacher(scores, batch, share, dScores) : (0.0, 0.0);
-        double infoNce = objective.InfoNceWeight > 0f ? RankAllContexts(scores, batch, share, dScores) : 0.0;
+        double infoNce = objective.InfoNceWeight > 0f ? RankAllContexts(scores, batch, share * GatheredShare, dScores) : 0.0;
 
         backend.MatMul(dScores, false, contexts, false, false, dQueries);
         backend.MatMul(dScores, true, queries, false, false, dContexts);
 
-        double queryFlops = Regularize(queries, queryFlopsWeight, options.QueryFlopsWeight > 0f, share, dQueries);
-        double documentFlops = Regularize(contexts, documentFlopsWeight, options.DocumentFlopsWeight > 0f, share, dContexts);
-        double total = (objective.InfoNceWeight * infoNce) + (objective.KlDivergenceWeight * klDivergence) + (objective.MarginMseWeight * marginMse)
+        queryFlopsWeight *= GatheredShare;
+        documentFlopsWeight *= GatheredShare;
+        double queryFlops = options.QueryFlopsWeight > 0f ? RegularizeQueries(queries, queryFlopsWeight * share, dQueries) : 0;
+        double documentFlops = options.DocumentFlopsWeight > 0f ? RegularizeContexts(contexts, batch, documentFlopsWeight * share, dContexts) : 0;
+        double total = (GatheredShare * objective.InfoNceWeight * infoNce) + (objective.KlDivergenceWeight * klDivergence) + (objective.MarginMseWeight * marginMse)
             + (queryFlopsWeight * queryFlops) + (documentFlopsWeight * documentFlops);
         return new LossParts(infoNce, klDivergence, marginMse, queryFlops, documentFlops, total);
     }
 
     public void Dispose()
     {
-        foreach (TensorMemory memory in (ReadOnlySpan<TensorMemory>)[_scores, _dScores, _mask, _student, _dStudent, _teacher, _losses, _logSumExp, _columnMeans, _labels, _columns])
+        foreach (TensorMemory memory in (ReadOnlySpan<TensorMemory>)[_scores, _dScores, _mask, _student, _dStudent, _teacher, _losses, _logSumExp, _labels, _columns])
         {
             memory.Dispose();
         }
+
+        _regularizer.Dispose();
     }
+
+    /// <summary>What averaging over the paper's GPUs leaves of a loss that each of them counts whole.</summary>
+    private double GatheredShare => options.ReferenceRankCount > 0 && options.Objective.InfoNceWeight > 0f ? 1.0 / options.ReferenceRankCount : 1;
+
+    /// <summary>Into how many GPUs' own vectors regularisers are divided: gathered vectors are one.</summary>
+    private int RegularizedParts => options.ReferenceRankCount > 0 && options.Objective.InfoNceWeight == 0f ? options.ReferenceRankCount : 1;
 
     private double RankAllContexts(Tensor scores, TrainingBatch batch, double share, Tensor dScores)
     {
@@ -146,17 +156,40 @@ internal sealed class RetrievalLoss(IBackend backend, TrainingOptions options, T
         return (klDivergence, marginMse);
     }
 
-    private double Regularize(Tensor values, double weight, bool wanted, double share, Tensor dValues)
+    private double RegularizeQueries(Tensor queries, double weight, Tensor dQueries)
     {
-        if (!wanted)
+        int parts = RegularizedParts;
+        int count = queries.Rows / parts;
+        double sum = 0;
+        for (int part = 0; part < parts; part++)
         {
-            return 0;
+            sum += _regularizer.Apply(queries, [(part * count, count)], weight / parts, dQueries);
         }
 
-        Tensor columnMeans = _columnMeans.Shape(1, values.Columns);
-        double flops = backend.FlopsForward(values, columnMeans);
-        backend.FlopsBackward(values, columnMeans, (float)(weight * share), dValues);
-        return flops;
+        return sum / parts;
+    }
+
+    /// <summary>Of all contexts together; of the paper's GPUs' own, and with Margin-MSE there the mean of positives and negatives apart.</summary>
+    private double RegularizeContexts(Tensor contexts, TrainingBatch batch, double weight, Tensor dContexts)
+    {
+        int parts = RegularizedParts;
+        if (options.ReferenceRankCount == 0 || options.Objective.InfoNceWeight > 0f)
+        {
+            return _regularizer.Apply(contexts, [(0, contexts.Rows)], weight, dContexts);
+        }
+
+        int positiveCount = batch.QueryCount / parts;
+        int negativeCount = positiveCount * batch.NegativeCount;
+        double sum = 0;
+        for (int part = 0; part < parts; part++)
+        {
+            (int Start, int Count) positives = (part * positiveCount, positiveCount), negatives = (batch.QueryCount + (part * negativeCount), negativeCount);
+            sum += options.Objective.MarginMseWeight > 0f
+                ? (0.5 * _regularizer.Apply(contexts, [positives], 0.5 * weight / parts, dContexts)) + (0.5 * _regularizer.Apply(contexts, [negatives], 0.5 * weight / parts, dContexts))
+                : _regularizer.Apply(contexts, [positives, negatives], weight / parts, dContexts);
+        }
+
+        return sum / parts;
     }
 
     /// <summary>Marks contexts that are known to be relevant to a query but are not its label; false when there are none.</summary>

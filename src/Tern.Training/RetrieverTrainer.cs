@@ -18,6 +18,8 @@ public sealed class RetrieverTrainer : Trainer
     private readonly BatchVectors _vectors;
     private readonly BatchRepresentations _representations;
     private readonly TensorMemory _dRepresentations;
+    private readonly SparsityController _queryControl;
+    private readonly SparsityController _documentControl;
     private readonly RegularizerSchedule _queryFlops;
     private readonly RegularizerSchedule _documentFlops;
 
@@ -39,6 +41,8 @@ public sealed class RetrieverTrainer : Trainer
         _vectors = new BatchVectors(backend);
         _representations = new BatchRepresentations(backend, network, options, Ranks);
         _dRepresentations = backend.Allocate(DType.Float32);
+        _queryControl = new SparsityController(options.QueryNonZeroTarget, step => step.QueryNonZeros);
+        _documentControl = new SparsityController(options.DocumentNonZeroTarget, step => step.DocumentNonZeros);
         _queryFlops = new RegularizerSchedule(options.QueryFlopsWeight, options.RampSteps);
         _documentFlops = new RegularizerSchedule(options.DocumentFlopsWeight, options.RampSteps);
     }
@@ -54,8 +58,10 @@ public sealed class RetrieverTrainer : Trainer
     /// <inheritdoc/>
     private protected override TrainingStep AccumulateOwn(int step)
     {
-        double queryFlopsWeight = _queryFlops.At(step);
-        double documentFlopsWeight = _documentFlops.At(step);
+        double queryFactor = _queryControl.After(History);
+        double documentFactor = _documentControl.After(History);
+        double queryFlopsWeight = 0;
+        double documentFlopsWeight = 0;
         double share = 1.0 / _options.AccumulationCount;
         LossParts sum = default;
         double queryNonZeros = 0;
@@ -63,6 +69,10 @@ public sealed class RetrieverTrainer : Trainer
         int tokenCount = 0;
         for (int micro = 0; micro < _options.AccumulationCount; micro++)
         {
+            // The paper's system advances its ramp, a third of the steps long, with every batch: accumulation shortens it.
+            int ramped = _options.ReferenceRankCount > 0 ? ((step - 1) * _options.AccumulationCount) + micro + 1 : step;
+            queryFlopsWeight = _queryFlops.At(ramped) * queryFactor;
+            documentFlopsWeight = _documentFlops.At(ramped) * documentFactor;
             _sampler.Fill(((long)(step - 1) * _options.AccumulationCount) + micro, _batch);
             Tensor representations = _representations.Forward(_batch); // [B + C, D]
             Tensor dRepresentations = _dRepresentations.Shape(representations.Rows, representations.Columns);
@@ -90,6 +100,8 @@ public sealed class RetrieverTrainer : Trainer
             MarginMse = mean.MarginMse,
             QueryFlops = mean.QueryFlops,
             DocumentFlops = mean.DocumentFlops,
+            QueryFlopsWeight = queryFlopsWeight,
+            DocumentFlopsWeight = documentFlopsWeight,
             QueryNonZeros = queryNonZeros,
             DocumentNonZeros = documentNonZeros,
             TokenCount = tokenCount,

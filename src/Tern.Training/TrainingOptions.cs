@@ -10,6 +10,14 @@ public sealed record TrainingOptions
 {
     public TrainingObjective Objective { get; init; } = TrainingObjective.InfoNce;
 
+    /// <summary>
+    /// 0: the loss is as stated, whatever the number of ranks. Above: as the paper's system weighs it on so many GPUs, whose gradients
+    /// are averaged though losses over gathered vectors are counted on each: InfoNCE and FLOPS are divided by this number where
+    /// InfoNCE is part of the objective, the teacher's losses are not; otherwise FLOPS is the mean over the GPUs' own vectors (with
+    /// Margin-MSE that of positives and negatives apart). The ramp of the FLOPS weights then counts batches instead of steps.
+    /// </summary>
+    public int ReferenceRankCount { get; init; }
+
     /// <summary>Scores are divided by this in every loss; 1 for sparse heads, 0.01 to 0.05 for dense ones.</summary>
     public float Temperature { get; init; } = 1f;
 
@@ -69,6 +77,15 @@ public sealed record TrainingOptions
     /// <summary>Weight of the FLOPS regulariser on document vectors once ramped up; sparse heads only.</summary>
     public float DocumentFlopsWeight { get; init; }
 
+    /// <summary>What the two FLOPS weights weigh.</summary>
+    public RegularizerKind Regularizer { get; init; }
+
+    /// <summary>Mean non-zeros of a query vector that <see cref="QueryFlopsWeight"/> is steered to; 0 leaves it as it is.</summary>
+    public float QueryNonZeroTarget { get; init; }
+
+    /// <summary>Mean non-zeros of a document vector that <see cref="DocumentFlopsWeight"/> is steered to; 0 leaves it as it is.</summary>
+    public float DocumentNonZeroTarget { get; init; }
+
     /// <summary>Steps over which the FLOPS weights rise quadratically; 0 for a third of the run.</summary>
     public int FlopsRampSteps { get; init; }
 
@@ -112,6 +129,10 @@ public sealed record TrainingOptions
         Require(GradientClip >= 0f && float.IsFinite(GradientClip), nameof(GradientClip), GradientClip, "a finite number, at least 0");
         Require(QueryFlopsWeight >= 0f && float.IsFinite(QueryFlopsWeight), nameof(QueryFlopsWeight), QueryFlopsWeight, "a finite number, at least 0");
         Require(DocumentFlopsWeight >= 0f && float.IsFinite(DocumentFlopsWeight), nameof(DocumentFlopsWeight), DocumentFlopsWeight, "a finite number, at least 0");
+        Require(ReferenceRankCount >= 0 && (ReferenceRankCount == 0 || BatchSize % ReferenceRankCount == 0), nameof(ReferenceRankCount), ReferenceRankCount, $"0, or a divisor of {nameof(BatchSize)} {BatchSize}");
+        Require(QueryNonZeroTarget >= 0f && (QueryNonZeroTarget == 0f || QueryFlopsWeight > 0f), nameof(QueryNonZeroTarget), QueryNonZeroTarget, $"at least 0, and 0 without {nameof(QueryFlopsWeight)}");
+        Require(DocumentNonZeroTarget >= 0f && (DocumentNonZeroTarget == 0f || DocumentFlopsWeight > 0f), nameof(DocumentNonZeroTarget), DocumentNonZeroTarget, $"at least 0, and 0 without {nameof(DocumentFlopsWeight)}");
+        Require(Enum.IsDefined(Regularizer), nameof(Regularizer), Regularizer, "one of its names");
         Require(FlopsRampSteps >= 0, nameof(FlopsRampSteps), FlopsRampSteps, "at least 0");
         Require(CollapseCheckInterval >= 0, nameof(CollapseCheckInterval), CollapseCheckInterval, "at least 0");
         Require(CheckpointInterval >= 0, nameof(CheckpointInterval), CheckpointInterval, "at least 0");

@@ -15,11 +15,17 @@ public readonly record struct TrainingStep
 
     public double MarginMse { get; init; }
 
-    /// <summary>The FLOPS of the query vectors, before weighting.</summary>
+    /// <summary>The regulariser of the query vectors, before weighting.</summary>
     public double QueryFlops { get; init; }
 
-    /// <summary>The FLOPS of the document vectors, before weighting.</summary>
+    /// <summary>The regulariser of the document vectors, before weighting.</summary>
     public double DocumentFlops { get; init; }
+
+    /// <summary>The weight on <see cref="QueryFlops"/> in this step.</summary>
+    public double QueryFlopsWeight { get; init; }
+
+    /// <summary>The weight on <see cref="DocumentFlops"/> in this step.</summary>
+    public double DocumentFlopsWeight { get; init; }
 
     /// <summary>Mean non-zero entries of a query vector; the dimension for dense heads.</summary>
     public double QueryNonZeros { get; init; }
