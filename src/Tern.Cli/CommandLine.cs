@@ -24,6 +24,7 @@ internal static class CommandLine
         ExportCommand.Create,
         ImportCommand.Create,
         ModelCommand.Create,
+        DoctorCommand.Create,
         BenchCommand.Create,
     ];
 

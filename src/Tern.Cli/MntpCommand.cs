@@ -13,7 +13,7 @@ internal static class MntpCommand
             Examples =
             [
                 "tern mntp --model meta-llama/Llama-3.2-1B --data collection.tsv --output models/mntp",
-                "tern train --model models/mntp --type sparse --train train.jsonl --corpus collection.tsv --steps 1000 --output models/sparse",
+                "tern mntp --output models/mntp --resume",
             ],
             Notes = "Comes out an adapter in PEFT's layout that tern train --model goes on with; for a dense retriever of the paper's code rewrite it with tern model convert. Ctrl-C finishes the step and saves; --resume goes on with equal losses.",
             ForeignFlags = MntpFlags.ForeignFlags,

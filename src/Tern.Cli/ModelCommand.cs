@@ -5,14 +5,19 @@ using Tern.Model;
 
 namespace Tern.Cli;
 
-/// <summary><c>tern model</c>: what a model directory holds, whether it still does what its maker saw, adapters merged into it, and random ones.</summary>
+/// <summary><c>tern model</c>: what a model directory holds, whether it still does what its maker saw, and what can be made of it.</summary>
 internal static class ModelCommand
 {
-    public static Command Create(Terminal terminal) => new Verb("model", "Shows a model directory's contents, re-encodes its golden texts, merges adapters, makes random models.")
+    public static Command Create(Terminal terminal) => new Verb("model", "Shows, checks, compares, merges, converts and makes model directories.")
     {
         CreateInfo(terminal),
         CreateSelfTest(terminal),
         ModelMergeCommand.Create(terminal),
+        ModelConvertCommand.Create(terminal),
+        ModelDiffCommand.Create(terminal),
+        ModelCardCommand.Create(terminal),
+        ModelCheckLionCommand.Create(terminal),
+        ModelFuzzCommand.Create(terminal),
         ModelRandomCommand.Create(terminal),
     };
 

@@ -15,7 +15,7 @@ internal sealed class ModelMergeCommand
     private readonly Argument<string> _directory = new("dir") { Description = "The directory to make." };
     private readonly Option<string?> _base = Flags.Text("--base", "The base model's directory; without it the one that the first adapter names.", "dir");
     private readonly Option<string[]> _adapters = new("--adapter") { Description = "An adapter's directory; several are added in the given order.", HelpName = "dir", Required = true };
-    private readonly Option<string> _contract = Flags.Choice("--contract", "How texts become tokens and vectors; own: the retriever.json of the last adapter or of the base.", "own", "own", "lion-sparse", "lion-dense", "laconic");
+    private readonly Option<string> _contract = Flags.Choice("--contract", "How texts become tokens and vectors; own: the retriever.json of the last adapter or of the base.", "own", ["own", .. BuiltInContracts.All.Keys]);
     private readonly Option<string> _dtype = Flags.Choice("--dtype", "How weights are stored; base: as in the base model.", "base", "base", "bf16", "f32");
     private readonly Option<int> _threads = Flags.Threads();
 
@@ -55,7 +55,9 @@ internal sealed class ModelMergeCommand
 
         var watch = Stopwatch.StartNew();
         LoraAdapter[] adapters = [.. parsed.GetRequiredValue(_adapters).Select(LoraAdapter.Open)];
-        string baseDirectory = parsed.GetValue(_base) ?? BaseOf(adapters[0]);
+        AdapterStack below = BelowOf(adapters[0], parsed.GetValue(_base));
+        adapters = [.. below.Adapters, .. adapters];
+        string baseDirectory = below.BaseDirectory;
         string[] sources = [.. adapters.Select(a => a.Directory).Reverse(), baseDirectory];
         RetrieverContract contract = Contract(parsed.GetRequiredValue(_contract), baseDirectory, sources);
         string tokenizer = sources.Select(s => Path.Combine(s, TokenizerName)).FirstOrDefault(File.Exists)
@@ -66,7 +68,7 @@ internal sealed class ModelMergeCommand
         DType? dtype = parsed.GetRequiredValue(_dtype) switch { "bf16" => DType.BFloat16, "f32" => DType.Float32, _ => null };
         using (var progress = new ProgressLine(terminal, "MB"))
         {
-            MergedCheckpoint.Write(backend, baseDirectory, adapters, contract, pending.Path, dtype, bytes => progress.Report((int)(bytes / 1_000_000)), cancellationToken);
+            MergedCheckpoint.Write(backend, baseDirectory, adapters, contract, pending.Path, dtype, bytes => progress.Report((int)(bytes / 1_000_000)), foldScale: false, cancellationToken);
         }
 
         File.Copy(tokenizer, Path.Combine(pending.Path, TokenizerName));
@@ -79,25 +81,26 @@ internal sealed class ModelMergeCommand
         terminal.Out.WriteLine(Invariant($"{directory}: merged with {baseDirectory} in {watch.Elapsed.TotalSeconds:0.0} s"));
     }
 
-    private static string BaseOf(LoraAdapter adapter)
+    /// <summary>What the first adapter lies on, which may be adapters on a base.</summary>
+    private static AdapterStack BelowOf(LoraAdapter first, string? given)
     {
-        string name = adapter.Config.BaseModel;
-        foreach (string candidate in new[] { name, Path.Combine(adapter.Directory, name) })
+        if (given is not null)
         {
-            if (name.Length > 0 && File.Exists(Path.Combine(candidate, LlamaConfig.FileName)))
-            {
-                return candidate;
-            }
+            return AdapterStack.Open(given);
         }
 
-        throw new UsageException($"{adapter.Directory}: {(name.Length > 0 ? $"names {name} as its base, which is no model directory here" : "does not name its base")}; give --base DIR");
+        if (first.Config.BaseModel.Length == 0)
+        {
+            throw new UsageException($"{first.Directory}: does not name its base; give --base DIR");
+        }
+
+        AdapterStack stack = AdapterStack.Open(first.Directory);
+        return stack with { Adapters = [.. stack.Adapters.SkipLast(1)], Names = [.. stack.Names.SkipLast(1)] };
     }
 
     private static RetrieverContract Contract(string name, string baseDirectory, IEnumerable<string> sources) => name switch
     {
-        "lion-sparse" => RetrieverContract.Lion(RepresentationKind.Sparse, LlamaConfig.Load(baseDirectory)),
-        "lion-dense" => RetrieverContract.Lion(RepresentationKind.Dense, LlamaConfig.Load(baseDirectory)),
-        "laconic" => RetrieverContract.Laconic(),
+        not "own" => BuiltInContracts.All[name](LlamaConfig.Load(baseDirectory)),
         _ => sources.FirstOrDefault(s => File.Exists(Path.Combine(s, RetrieverContract.FileName))) is { } source
             ? RetrieverContract.Load(source)
             : throw new UsageException($"neither an adapter nor {baseDirectory} has a {RetrieverContract.FileName}; say with --contract how texts become tokens and vectors: lion-sparse, lion-dense or laconic"),

@@ -43,7 +43,7 @@ internal readonly struct ConfigKeys
     public string Text(string key, string fallback) => Find(key) switch
     {
         null => fallback,
-        { ValueKind: JsonValueKind.String } value => value.GetString()!,
+        { ValueKind: JsonValueKind.String } value => AsText(key, value),
         _ => throw Unsupported(key, "it must be a string"),
     };
 
@@ -51,8 +51,8 @@ internal readonly struct ConfigKeys
     public IReadOnlyList<string> Texts(string key) => Find(key) switch
     {
         null => [],
-        { ValueKind: JsonValueKind.String } value => [value.GetString()!],
-        { ValueKind: JsonValueKind.Array } values when values.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String) => [.. values.EnumerateArray().Select(v => v.GetString()!)],
+        { ValueKind: JsonValueKind.String } value => [AsText(key, value)],
+        { ValueKind: JsonValueKind.Array } values when values.EnumerateArray().All(v => v.ValueKind == JsonValueKind.String) => TextsOf(key, values),
         _ => throw Unsupported(key, "it must be a list of strings"),
     };
 
@@ -101,6 +101,30 @@ internal readonly struct ConfigKeys
     }
 
     public InvalidDataException Unsupported(string key, string advice) => new($"{_path}: {_prefix}{key} is {Find(key)?.GetRawText() ?? "missing"}: {advice}");
+
+    /// <summary>A string may hold half of a surrogate pair, which no text has.</summary>
+    private string AsText(string key, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Unsupported(key, "it is not a valid text");
+        }
+    }
+
+    private string[] TextsOf(string key, JsonElement values)
+    {
+        List<string> texts = [];
+        foreach (JsonElement value in values.EnumerateArray())
+        {
+            texts.Add(AsText(key, value));
+        }
+
+        return [.. texts];
+    }
 
     private InvalidDataException Missing(string key) => new($"{_path}: {_prefix}{key} is missing");
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Tern.Model.Checkpoints;
 
 namespace Tern.Model;
 
@@ -7,17 +8,7 @@ internal static class LlamaConfigJson
 {
     public static LlamaConfig Read(string path)
     {
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{path}:{e.LineNumber + 1}: not JSON: {e.Message}", e);
-        }
-
-        using (document)
+        using (JsonDocument document = JsonFile.Parse(path, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true }))
         {
             var keys = new ConfigKeys(path, "", document.RootElement);
             keys.Expect("model_type", "llama", "only Llama models are supported");

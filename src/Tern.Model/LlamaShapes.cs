@@ -20,6 +20,13 @@ public static class LlamaShapes
         },
         ["llama-3.2-1b"] = Llama32(hidden: 2048, layers: 16, heads: 32, headSize: 64),
         ["llama-3.2-3b"] = Llama32(hidden: 3072, layers: 28, heads: 24, headSize: 128),
+        ["llama-3-8b"] = Llama32(hidden: 4096, layers: 32, heads: 32, headSize: 128) with
+        {
+            IntermediateSize = 14336,
+            TieWordEmbeddings = false,
+            RopeScaling = null,
+            MaxPositionCount = 8192,
+        },
         ["llama-3.1-8b"] = Llama32(hidden: 4096, layers: 32, heads: 32, headSize: 128) with
         {
             IntermediateSize = 14336,

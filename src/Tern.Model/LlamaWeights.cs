@@ -140,7 +140,7 @@ public sealed class LlamaWeights : IDisposable
         Config.Save(directory);
         if (_adapters is [.., LiveAdapter top])
         {
-            LoraAdapterFile.Write(directory, top.Config, layout, [.. top.Parameters.Select(p => new LoraAdapterFile.Half(AdapterFactory.StoredName(p), p.Value.Rows, p.Value.Columns, () => Floats(p)))]);
+            LoraAdapterFile.Write(directory, top.Config, layout, asTorch: false, [.. top.Parameters.Select(p => new LoraAdapterFile.Half(AdapterFactory.StoredName(p), p.Value.Rows, p.Value.Columns, () => Floats(p)))]);
             return;
         }
 

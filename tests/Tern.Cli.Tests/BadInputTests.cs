@@ -51,7 +51,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("eval a b --formt json", "--formt", "--format")]
     [InlineData("search --indx a b", "--indx", "--index")]
     [InlineData("model info x --jso", "--jso", "--json")]
-    [InlineData("train --lora", "--lora", "all weights are trained")]
+    [InlineData("train --lora", "--lora", "give --lora-rank 16")]
     public void AnUnknownFlag(string line, string flag, string advice)
     {
         Fails(ExitCode.Usage, [flag, advice], line.Split(' '));

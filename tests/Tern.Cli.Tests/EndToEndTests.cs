@@ -102,19 +102,4 @@ public sealed class EndToEndTests : IDisposable
     private static JsonElement Json(CliResult result, int line = 0) => JsonDocument.Parse(result.Lines[line]).RootElement;
 
     private static IEnumerable<double> Losses(CliResult result) => result.Lines.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("loss").GetDouble());
-
-    /// <summary>Presses Ctrl-C when so many lines were written.</summary>
-    private sealed class CancellingWriter(int lines, CancellationTokenSource cancellation) : StringWriter
-    {
-        private int _lines;
-
-        public override void WriteLine(string? value)
-        {
-            base.WriteLine(value);
-            if (++_lines == lines)
-            {
-                cancellation.Cancel();
-            }
-        }
-    }
 }

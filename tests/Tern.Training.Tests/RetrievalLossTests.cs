@@ -103,6 +103,22 @@ public sealed class RetrievalLossTests
         Assert.Equal(8.5, Evaluate(options, set, new float[4 * Dimension]).Loss.MarginMse, 5);
     }
 
+    /// <summary>The teacher says ½ and ½, the student ¾ and ¼ (scores ln 3 and 0 after the temperature): ½ ln(⅔) + ½ ln 2, by hand; a dense head's 0.01 divides.</summary>
+    [Theory]
+    [InlineData(1f)]
+    [InlineData(0.01f)]
+    public void KlDivergenceOfHandNumbers(float temperature)
+    {
+        TrainingSet set = TinyModels.Set([new("1", "a", ["b"], 2f, [2f])], [new("a", "", "1"), new("b", "", "2")]);
+        TrainingOptions options = new() { StepCount = 1, BatchSize = 1, NegativeCount = 1, Objective = TrainingObjective.KlDivergence, Temperature = temperature };
+        float[] vectors = new float[3 * Dimension];
+        vectors[0] = 1f;
+        vectors[Dimension] = temperature * MathF.Log(3);
+
+        Assert.Equal(0.5 * Math.Log(4.0 / 3), Evaluate(options, set, vectors).Loss.KlDivergence, 5);
+        Assert.Equal(0.5 * Math.Log(4.0 / 3) * 0.5, Evaluate(options with { Objective = TrainingObjective.InfoNceAndKlDivergence }, set, vectors).Loss.Total - (0.5 * -Math.Log(0.75)), 5);
+    }
+
     private static (LossParts Loss, float[] Gradient) Evaluate(TrainingOptions options, TrainingSet set, float[] vectors)
     {
         TrainingBatch batch = new(options.BatchSize, options.NegativeCount);

@@ -32,9 +32,9 @@ public sealed class Tokenizer
         _words = new WordEncoder(definition.Vocabulary);
         AddedToken[] added = definition.AddedTokens;
         _addedById = added.ToDictionary(t => t.Id);
-        _plain = AddedTokens.Of(added.Where(t => !t.IsNormalized && !t.IsSpecial), c => c);
+        _plain = AddedTokens.Of(added.Where(t => !t.IsNormalized && !IsControl(t, definition)), c => c);
         _plainWithSpecial = AddedTokens.Of(added.Where(t => !t.IsNormalized), c => c);
-        _normalized = AddedTokens.Of(added.Where(t => t.IsNormalized && !t.IsSpecial), Normalized);
+        _normalized = AddedTokens.Of(added.Where(t => t.IsNormalized && !IsControl(t, definition)), Normalized);
         _normalizedWithSpecial = AddedTokens.Of(added.Where(t => t.IsNormalized), Normalized);
         VocabularySize = 1 + Math.Max(definition.Vocabulary.Ids.Values.Max(), added.Select(t => t.Id).DefaultIfEmpty(-1).Max());
         _bytes = new byte[]?[VocabularySize];
@@ -116,6 +116,16 @@ public sealed class Tokenizer
             bytes.AddRange(BytesOf(id));
         }
         return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
+    }
+
+    /// <summary>
+    /// Special, and its text means nothing else. The underscore that the paper's system made its mask token, and a special token with
+    /// it, is an ordinary entry of the vocabulary: it is found in every text, as Hugging Face's tokenizers find it.
+    /// </summary>
+    private static bool IsControl(AddedToken token, TokenizerDefinition definition)
+    {
+        bool isOrdinary = token.Content is [not '<' and not '[', ..] && definition.Vocabulary.Ids.TryGetValue(ByteAlphabet.Encode(Encoding.UTF8.GetBytes(token.Content)), out int id) && id == token.Id;
+        return token.IsSpecial && !isOrdinary;
     }
 
     private byte[] BytesOf(int id) => (uint)id < (uint)_bytes.Length

@@ -123,6 +123,22 @@ public sealed class TokenizerTests : IDisposable
         }
     }
 
+    /// <summary>As the paper's system saves its tokenizer: the underscore, which is an ordinary entry, is a special token too, and cuts words.</summary>
+    [Fact]
+    public void AnUnderscoreThatIsTheMaskTokenIsHonoured()
+    {
+        JsonNode file = JsonNode.Parse(File.ReadAllText(GoldenTokenizer.FileOf("spaced")))!;
+        int underscore = file["model"]!["vocab"]!["_"]!.GetValue<int>();
+        file["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = underscore, ["content"] = "_", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true });
+        Tokenizer before = Tokenizer.Load(GoldenTokenizer.Folder("spaced")), tokenizer = Tokenizer.Load(_folder.Write("tokenizer.json", file.ToJsonString()));
+
+        Assert.Equal([.. Encode(before, "the river"), underscore, .. Encode(before, "was rising")], Encode(tokenizer, "the river_was rising"));
+        Assert.Equal([underscore, underscore], Encode(tokenizer, "__"));
+        Assert.Contains(underscore, tokenizer.SpecialIds);
+        Assert.DoesNotContain(underscore, before.SpecialIds);
+        Assert.DoesNotContain(518, Encode(tokenizer, "<|begin_of_text|>"));
+    }
+
     [Fact]
     public void BosEosPrefixAndTruncation()
     {

@@ -71,10 +71,10 @@ public sealed class MntpTrainerTests : IDisposable
         })];
         foreach ((Parameter parameter, Tensor direction, double norm) in gradients)
         {
-            double epsilon = 1e-3 / norm;
+            double epsilon = 4e-4 / norm;
             double measured = (Loss(epsilon) - Loss(-epsilon)) / (2 * epsilon * norm);
             Assert.True(norm > 1e-4, $"{parameter.Name}: the gradient is too small to be checked");
-            Assert.True(Math.Abs(measured - norm) <= (0.003 * norm) + 5e-4, $"{parameter.Name}: backward gives {norm}, differences {measured}");
+            Assert.True(Math.Abs(measured - norm) <= (0.004 * norm) + 1.5e-3, $"{parameter.Name}: backward gives {norm}, differences {measured}");
 
             double Loss(double step)
             {
@@ -94,15 +94,15 @@ public sealed class MntpTrainerTests : IDisposable
         (TokenBlocks heldOut, TokenBlocks others) = (Text(30, seed: 77), blocks);
         using CpuBackend backend = TinyModels.Backend(2);
         using MaskedLanguageNetwork network = Network(backend, adapter: false), causal = Network(backend, adapter: false, causal: true);
-        TrainingOptions options = Options with { StepCount = 150, BatchSize = 16, AccumulationCount = 1, LearningRate = 0.02f };
-        using MntpTrainer trainer = new(backend, network, others, Masking, options, heldOut, heldOutInterval: 100), blind = new(backend, causal, others, Masking, options, heldOut);
+        TrainingOptions options = Options with { StepCount = 300, BatchSize = 16, AccumulationCount = 1, LearningRate = 0.02f };
+        using MntpTrainer trainer = new(backend, network, others, Masking, options, heldOut, heldOutInterval: 200), blind = new(backend, causal, others, Masking, options, heldOut);
         TrainingResult result = trainer.Run();
 
-        Assert.Equal([100, 150], result.History.Where(s => s.HeldOutLoss is not null).Select(s => s.Step));
+        Assert.Equal([200, 300], result.History.Where(s => s.HeldOutLoss is not null).Select(s => s.Step));
         TrainingStep seeing = result.History[^1], before = blind.Run().History[^1];
-        Assert.True(seeing.HeldOutAccuracy > 0.4, $"accuracy {seeing.HeldOutAccuracy}");
-        Assert.True(before.HeldOutAccuracy < 0.25, $"causal accuracy {before.HeldOutAccuracy}");
-        Assert.True(seeing.HeldOutLoss < before.HeldOutLoss - 0.3, $"losses {seeing.HeldOutLoss} and {before.HeldOutLoss}");
+        Assert.True(seeing.HeldOutAccuracy > 0.55, $"accuracy {seeing.HeldOutAccuracy}");
+        Assert.True(before.HeldOutAccuracy < 0.48, $"causal accuracy {before.HeldOutAccuracy}");
+        Assert.True(seeing.HeldOutLoss < before.HeldOutLoss - 0.15, $"losses {seeing.HeldOutLoss} and {before.HeldOutLoss}");
     }
 
     [Fact]
@@ -181,13 +181,13 @@ public sealed class MntpTrainerTests : IDisposable
         return new MaskedLanguageNetwork(backend, weights, causal);
     }
 
-    /// <summary>Blocks of 8 pairs: a free token, and before it one of four that follows from it.</summary>
+    /// <summary>Blocks of 8 pairs: a free token of eight, and before it one of four that follows from it.</summary>
     private static TokenBlocks Text(int count, ulong seed = 1)
     {
         SeededRandom random = new(seed, 8, 8);
         IEnumerable<string> texts = Enumerable.Range(0, count).Select(_ =>
         {
-            int[] free = [.. Enumerable.Range(0, 8).Select(_ => random.Below(TinyModels.VocabularySize - 6))];
+            int[] free = [.. Enumerable.Range(0, 8).Select(_ => random.Below(8))];
             return string.Join(' ', free.SelectMany(f => new[] { 2 + (f % 4), 6 + f }));
         });
         return TokenBlocks.Pack(texts.ToList(), (text, ids) => ids.AddRange(text.Split(' ').Select(n => int.Parse(n, System.Globalization.CultureInfo.InvariantCulture))), 16, "made-up text");

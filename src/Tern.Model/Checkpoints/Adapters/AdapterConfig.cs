@@ -39,17 +39,7 @@ public sealed record AdapterConfig
             throw new InvalidDataException($"{path}: missing: a LoRA adapter's directory holds it beside adapter_model.safetensors or adapter_model.bin");
         }
 
-        JsonDocument document;
-        try
-        {
-            document = JsonDocument.Parse(File.ReadAllBytes(path));
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{path}:{e.LineNumber + 1}: not JSON: {e.Message}", e);
-        }
-
-        using (document)
+        using (JsonDocument document = JsonFile.Parse(path))
         {
             var keys = new ConfigKeys(path, "", document.RootElement);
             keys.Expect("peft_type", "LORA", "only LoRA adapters are supported");

@@ -19,8 +19,9 @@ public sealed partial class LoraAdapter
 
     private const int MaxDimension = 1 << 20;
 
-    private LoraAdapter(string directory, AdapterConfig config, IReadOnlyDictionary<string, LoraPair> pairs)
+    private LoraAdapter(string directory, AdapterConfig config, AdapterLayout layout, IReadOnlyDictionary<string, LoraPair> pairs)
     {
+        Layout = layout;
         Directory = directory;
         Config = config;
         Pairs = pairs;
@@ -29,6 +30,9 @@ public sealed partial class LoraAdapter
     public string Directory { get; }
 
     public AdapterConfig Config { get; }
+
+    /// <summary>How its tensors are named.</summary>
+    public AdapterLayout Layout { get; }
 
     /// <summary>By the name of the weight that each belongs to, such as <c>model.layers.0.self_attn.q_proj.weight</c>.</summary>
     public IReadOnlyDictionary<string, LoraPair> Pairs { get; }
@@ -44,17 +48,20 @@ public sealed partial class LoraAdapter
         if (File.Exists(safetensors))
         {
             using SafetensorsFile file = SafetensorsFile.Open(safetensors);
-            return new LoraAdapter(directory, config, Pair(safetensors, config, file.Entries.Values.Select(e => (e.Name, e.Shape, (Func<float[]>)(() => WeightLoader.ReadFloats(file, e))))));
+            return new LoraAdapter(directory, config, LayoutOf(file.Entries.Keys), Pair(safetensors, config, file.Entries.Values.Select(e => (e.Name, e.Shape, (Func<float[]>)(() => WeightLoader.ReadFloats(file, e))))));
         }
 
         if (File.Exists(torch))
         {
             using TorchArchive archive = TorchArchive.Open(torch);
-            return new LoraAdapter(directory, config, Pair(torch, config, archive.Names.Select(n => (n, archive.Describe(n).Shape, (Func<float[]>)(() => archive.Read(n))))));
+            return new LoraAdapter(directory, config, LayoutOf(archive.Names), Pair(torch, config, archive.Names.Select(n => (n, archive.Describe(n).Shape, (Func<float[]>)(() => archive.Read(n))))));
         }
 
         throw new FileNotFoundException($"{directory}: neither {SafetensorsName} nor {TorchName} is there", safetensors);
     }
+
+    private static AdapterLayout LayoutOf(IEnumerable<string> names) =>
+        names.Any(n => n.StartsWith("base_model.model.model.", StringComparison.Ordinal)) ? AdapterLayout.LanguageModel : AdapterLayout.Body;
 
     private static SortedDictionary<string, LoraPair> Pair(string path, AdapterConfig config, IEnumerable<(string Name, IReadOnlyList<long> Shape, Func<float[]> Read)> tensors)
     {

@@ -21,10 +21,13 @@ public static class LoraAdapterFile
     /// <summary>One tensor: name without the prefix, such as <c>layers.0.mlp.up_proj.lora_A.weight</c>, its shape and its values, read when written.</summary>
     internal readonly record struct Half(string Name, int Rows, int Columns, Func<float[]> Read);
 
-    /// <summary>Writes an adapter that was read in another layout, or the same: the rewrite from MNTP to the body and back. Values are Float32.</summary>
-    public static void Write(LoraAdapter adapter, AdapterLayout layout, string directory)
+    /// <summary>
+    /// Writes an adapter that was read in another layout, or the same: the rewrite from MNTP to the body and back. Values are Float32.
+    /// <paramref name="asTorch"/>: as adapter_model.bin, for readers that know no other.
+    /// </summary>
+    public static void Write(LoraAdapter adapter, AdapterLayout layout, string directory, bool asTorch = false)
     {
-        Write(directory, adapter.Config, layout, [.. adapter.Pairs.SelectMany(pair => new[]
+        Write(directory, adapter.Config, layout, asTorch, [.. adapter.Pairs.SelectMany(pair => new[]
         {
             new Half(Short(pair.Key, 'A'), pair.Value.Rank, pair.Value.Inputs, () => pair.Value.A),
             new Half(Short(pair.Key, 'B'), pair.Value.Outputs, pair.Value.Rank, () => pair.Value.B),
@@ -32,14 +35,22 @@ public static class LoraAdapterFile
     }
 
     /// <summary>Each file aside, then renamed.</summary>
-    internal static void Write(string directory, AdapterConfig config, AdapterLayout layout, IReadOnlyList<Half> halves)
+    internal static void Write(string directory, AdapterConfig config, AdapterLayout layout, bool asTorch, IReadOnlyList<Half> halves)
     {
         Directory.CreateDirectory(directory);
-        SafetensorsWriter.Write(Path.Combine(directory, LoraAdapter.SafetensorsName), [.. halves.Select(half => new SafetensorsSource(
-            Prefix(layout) + half.Name,
-            "F32",
-            [half.Rows, half.Columns],
-            stream => stream.Write(MemoryMarshal.AsBytes(half.Read().AsSpan()))))]);
+        if (asTorch)
+        {
+            TorchArchiveWriter.Write(Path.Combine(directory, LoraAdapter.TorchName), [.. halves.Select(half => (Prefix(layout) + half.Name, (IReadOnlyList<int>)[half.Rows, half.Columns], half.Read))]);
+        }
+        else
+        {
+            SafetensorsWriter.Write(Path.Combine(directory, LoraAdapter.SafetensorsName), [.. halves.Select(half => new SafetensorsSource(
+                Prefix(layout) + half.Name,
+                "F32",
+                [half.Rows, half.Columns],
+                stream => stream.Write(MemoryMarshal.AsBytes(half.Read().AsSpan()))))]);
+        }
+
         AtomicFile.Write(Path.Combine(directory, AdapterConfig.FileName), stream =>
         {
             using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });

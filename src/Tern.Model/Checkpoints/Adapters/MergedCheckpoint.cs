@@ -13,15 +13,23 @@ public static class MergedCheckpoint
     /// added in the given order. Without <paramref name="dtype"/> each weight keeps the base's type.
     /// </summary>
     /// <param name="contract">Its fingerprint and golden vectors are replaced and dropped: they are of other weights.</param>
+    /// <param name="foldScale">Multiply the final norm by the contract's logit scale, which is then 1: for readers that know no such scale.</param>
     /// <param name="progress">Called with the bytes written so far.</param>
     /// <exception cref="InvalidDataException">An adapter changes a weight that the base lacks or has in another shape; names both.</exception>
-    public static void Write(IBackend backend, string baseDirectory, IReadOnlyList<LoraAdapter> adapters, RetrieverContract contract, string directory, DType? dtype = null, Action<long>? progress = null, CancellationToken cancellationToken = default)
+    public static void Write(IBackend backend, string baseDirectory, IReadOnlyList<LoraAdapter> adapters, RetrieverContract contract, string directory, DType? dtype = null, Action<long>? progress = null, bool foldScale = false, CancellationToken cancellationToken = default)
     {
         LlamaConfig config = LlamaConfig.Load(baseDirectory);
         using Checkpoint checkpoint = Checkpoint.Open(baseDirectory);
         IReadOnlyList<ParameterLayout> layouts = ParameterLayout.Of(config, checkpoint.Contains(ParameterLayout.TermBiasName));
         Check(adapters, layouts, baseDirectory);
         config.Save(directory);
+        float normFactor = foldScale ? contract.LogitScale : 1f;
+        if (foldScale && (contract.Kind != RepresentationKind.Sparse || contract.HasTermBias))
+        {
+            throw new InvalidDataException($"{baseDirectory}: only the logit scale of a sparse model without a term bias can be folded into the final norm");
+        }
+
+        contract = contract with { LogitScale = contract.LogitScale / normFactor };
         var fingerprint = new WeightsFingerprint(config);
         long written = 0;
         SafetensorsWriter.Write(Path.Combine(directory, Checkpoint.FileName), [.. layouts.Select(Source)]);
@@ -48,6 +56,14 @@ public static class MergedCheckpoint
                     {
                         Add(backend, pair, weight);
                     }
+                }
+
+                if (normFactor != 1f && layout.Name == "model.norm.weight")
+                {
+                    // Only the output projection reads what this norm makes: scaled rows are scaled logits.
+                    float[] values = new float[layout.Columns];
+                    backend.Download<float>(weight, values);
+                    backend.Upload<float>([.. values.Select(v => v * normFactor)], weight);
                 }
 
                 WriteRows(backend, weight, type, bytes =>
