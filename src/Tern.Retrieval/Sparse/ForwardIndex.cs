@@ -49,18 +49,49 @@ internal sealed unsafe class ForwardIndex
     {
         byte* at = Find(document, out int count);
         var ranks = new uint[count + SegmentFormat.GroupSize];
-        byte* values;
-        fixed (uint* r = ranks)
-        {
-            values = GapCodec.Read(at, count, uint.MaxValue, r);
-        }
-
         var terms = new int[count];
         var weights = new float[count];
+        bool isFloat = _postings.Precision == ImpactPrecision.Float32;
+        int groupCount = GapCodec.GroupCount(count);
+        byte[] widths = new ReadOnlySpan<byte>(at, groupCount).ToArray();
+        if (!isFloat)
+        {
+            foreach (ref byte width in widths.AsSpan())
+            {
+                width &= ForwardImpacts.GapWidthMask;
+            }
+        }
+
+        byte* values = at + groupCount;
+        fixed (uint* r = ranks)
+        fixed (byte* w = widths)
+        {
+            uint before = uint.MaxValue;
+            for (int done = 0; done < count; done += SegmentFormat.GroupSize)
+            {
+                int members = Math.Min(SegmentFormat.GroupSize, count - done);
+                before = GapCodec.ReadGroup(values, members, w[done / SegmentFormat.GroupSize], before, r + done);
+                values += GapCodec.ByteCount(members, w[done / SegmentFormat.GroupSize]);
+            }
+        }
+
+        if (isFloat)
+        {
+            new ReadOnlySpan<byte>(values, count * sizeof(float)).CopyTo(System.Runtime.InteropServices.MemoryMarshal.AsBytes(weights.AsSpan()));
+        }
+        else
+        {
+            var impacts = new byte[count];
+            ForwardImpacts.Read(at, values, impacts);
+            for (int i = 0; i < count; i++)
+            {
+                weights[i] = impacts[i] * _postings.Parameters.ImpactScale;
+            }
+        }
+
         for (int i = 0; i < count; i++)
         {
             terms[i] = _postings.Entry(_rowsByRank[ranks[i]])->Term;
-            weights[i] = Weight(values, i);
         }
 
         Array.Sort(terms, weights);
@@ -68,7 +99,7 @@ internal sealed unsafe class ForwardIndex
     }
 
     /// <summary>
-    /// The float32 score of a document: products added in the order of the query's terms. <paramref name="placeOfRank"/> says
+    /// The float32 score of a document, of an index that keeps float32 weights: products added in the order of the query's terms. <paramref name="placeOfRank"/> says
     /// which place of <paramref name="found"/> each term has, plus one; <paramref name="places"/> which place each query term has.
     /// </summary>
     public float Score(int document, SearchKernels kernels, NativeBuffer<uint> scratch, int* placeOfRank, ReadOnlySpan<int> places, ReadOnlySpan<float> weights, Span<float> found)
@@ -84,7 +115,7 @@ internal sealed unsafe class ForwardIndex
             int place = placeOfRank[ranks[i]];
             if (place != 0)
             {
-                found[place - 1] = Weight(values, i);
+                found[place - 1] = Unsafe.ReadUnaligned<float>(values + (sizeof(float) * (long)i));
             }
         }
 
@@ -99,10 +130,6 @@ internal sealed unsafe class ForwardIndex
 
         return sum;
     }
-
-    private float Weight(byte* values, int i) => _postings.Precision == ImpactPrecision.Float32
-        ? Unsafe.ReadUnaligned<float>(values + (sizeof(float) * (long)i))
-        : values[i] * _postings.Parameters.ImpactScale;
 
     /// <summary>The widths of a document's ranks, all of its bytes verified.</summary>
     private byte* Find(int document, out int count)

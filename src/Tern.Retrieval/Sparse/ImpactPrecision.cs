@@ -50,6 +50,12 @@ public sealed record SparseIndexOptions
     public bool Forward { get; init; } = true;
 
     /// <summary>
+    /// About how many bytes of memory a build may take, the runtime's included; 0 sets no bound. With a bound documents wait in a
+    /// temporary file of 8 bytes a posting beside the index, which is read once for each part of the terms that fits the memory.
+    /// </summary>
+    public long MemoryByteCount { get; init; }
+
+    /// <summary>
     /// The weight that becomes impact 255; greater ones are stored as it. 0 takes the greatest of the documents. Indexes with
     /// 8-bit weights can be merged when they were built with one value.
     /// </summary>

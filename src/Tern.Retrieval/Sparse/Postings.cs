@@ -23,9 +23,10 @@ internal sealed unsafe class Postings
         Parameters = *file.Pointer<SegmentParameters>("params", 1);
         SegmentParameters p = Parameters;
         if (p.WindowSize != SegmentFormat.WindowSize || p.LeafSize != SegmentFormat.LeafSize || p.LongestShortList != SegmentFormat.LongestShortList
-            || p.Precision is not ((int)ImpactPrecision.Byte or (int)ImpactPrecision.Float32) || p.Layout is not ((int)PostingLayout.Packed or (int)PostingLayout.Raw))
+            || p.Precision is not ((int)ImpactPrecision.Byte or (int)ImpactPrecision.Float32) || p.Layout is not ((int)PostingLayout.Packed or (int)PostingLayout.Raw)
+            || p.ForwardCode is not (0 or SegmentFormat.ForwardCode))
         {
-            throw file.InvalidElement("params", $"windows of {p.WindowSize} and leaves of {p.LeafSize} documents, lists called short up to {p.LongestShortList} postings, precision {p.Precision}, layout {p.Layout} are of another version; build the index again");
+            throw file.InvalidElement("params", $"windows of {p.WindowSize} and leaves of {p.LeafSize} documents, lists called short up to {p.LongestShortList} postings, precision {p.Precision}, layout {p.Layout}, vectors of code {p.ForwardCode} are of another version; build the index again");
         }
 
         _terms = file.Pointer<TermEntry>("terms", p.TermCount);

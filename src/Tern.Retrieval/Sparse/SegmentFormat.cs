@@ -50,6 +50,9 @@ internal static class SegmentFormat
     /// <summary>The value of a maximum that stands for an impact of 255; maxima have 7 bits, rounded up.</summary>
     public const int LargestMaximum = 127;
 
+    /// <summary>How documents' vectors are stored; 1 had a whole byte for each impact.</summary>
+    public const int ForwardCode = 2;
+
     /// <summary>Which of the three counts whose k-th weights are kept serves k: 0, 1, 2, or 3 for none.</summary>
     public static int ThresholdClass(int k) => k <= 10 ? 0 : k <= 100 ? 1 : k <= 1000 ? 2 : 3;
 
@@ -73,7 +76,8 @@ internal struct SegmentParameters
     public int LongestShortList;
     public int Precision;
     public int Layout;
-    public int HasForward;
+    /// <summary>0 for no forward index, else <see cref="SegmentFormat.ForwardCode"/>.</summary>
+    public int ForwardCode;
     public float ImpactScale;
 }
 

@@ -35,7 +35,7 @@ public sealed unsafe class SparseIndex : IDisposable
         }
 
         _ids = new ExternalIds(file, p.DocumentCount);
-        _forward = p.HasForward != 0 ? new ForwardIndex(file, _postings) : null;
+        _forward = p.ForwardCode != 0 ? new ForwardIndex(file, _postings) : null;
         Words = file.Has("wrdstart") ? new WordTable(file, p.VocabularySize) : null;
     }
 

@@ -1,7 +1,7 @@
 namespace Tern.Retrieval;
 
-/// <summary>Documents' terms and weights in the order they were added, in pieces so that growing copies nothing; no document lies across two.</summary>
-internal sealed class ForwardBuffer(int vocabularySize) : IDocumentTerms
+/// <summary>Documents in memory, in pieces so that growing copies nothing; no document lies across two. Any number of threads may read.</summary>
+internal sealed class ForwardBuffer(int vocabularySize) : DocumentBuffer(vocabularySize), IDocumentTerms
 {
     private const int PieceSize = 1 << 20;
 
@@ -10,16 +10,9 @@ internal sealed class ForwardBuffer(int vocabularySize) : IDocumentTerms
     private readonly List<(int Piece, int Start, int Count)> _documents = [];
     private int _used = PieceSize;
 
-    /// <summary>Number of postings.</summary>
-    public long Count { get; private set; }
+    public override int DocumentCount => _documents.Count;
 
-    public int DocumentCount => _documents.Count;
-
-    public int VocabularySize => vocabularySize;
-
-    public float LargestWeight { get; private set; }
-
-    public void Add(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights)
+    protected override void Store(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights)
     {
         if (_terms.Count == 0 || _terms[^1].Length - _used < terms.Length)
         {
@@ -30,23 +23,17 @@ internal sealed class ForwardBuffer(int vocabularySize) : IDocumentTerms
 
         terms.CopyTo(_terms[^1].AsSpan(_used));
         weights.CopyTo(_weights[^1].AsSpan(_used));
-        foreach (float weight in weights)
-        {
-            LargestWeight = Math.Max(LargestWeight, weight);
-        }
-
         _documents.Add((_terms.Count - 1, _used, terms.Length));
         _used += terms.Length;
-        Count += terms.Length;
     }
 
-    public ReadOnlySpan<int> Terms(int document)
+    public override ReadOnlySpan<int> Terms(int document)
     {
         (int piece, int start, int count) = _documents[document];
         return _terms[piece].AsSpan(start, count);
     }
 
-    public ReadOnlySpan<float> Weights(int document)
+    public override ReadOnlySpan<float> Weights(int document)
     {
         (int piece, int start, int count) = _documents[document];
         return _weights[piece].AsSpan(start, count);

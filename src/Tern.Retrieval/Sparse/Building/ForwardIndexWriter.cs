@@ -12,7 +12,7 @@ internal static class ForwardIndexWriter
     /// <summary>Documents that share an 8-byte start.</summary>
     public const int DocumentsPerBase = 64;
 
-    public static void Write(SectionFileWriter writer, ForwardBuffer forward, IReadOnlyList<TermEntry> terms, int vocabularySize, ImpactPrecision precision, ImpactQuantizer quantizer, int[]? order)
+    public static void Write(SectionFileWriter writer, DocumentBuffer forward, IReadOnlyList<TermEntry> terms, int vocabularySize, ImpactPrecision precision, ImpactQuantizer quantizer, int[]? order)
     {
         int[] rowsByRank = RowsByRank(terms);
         var rankOfTerm = new uint[vocabularySize];
@@ -24,8 +24,10 @@ internal static class ForwardIndexWriter
         var bases = new List<ulong>();
         var offsets = new uint[forward.DocumentCount];
         var buffer = new ByteBuffer();
+        ulong[] keys = [];
         uint[] ranks = [];
         float[] weights = [];
+        Span<byte> impacts = stackalloc byte[SegmentFormat.GroupSize];
         ulong position = 0;
         writer.Begin("forward");
         for (int place = 0; place < forward.DocumentCount; place++)
@@ -34,6 +36,7 @@ internal static class ForwardIndexWriter
             ReadOnlySpan<int> documentTerms = forward.Terms(document);
             if (ranks.Length < documentTerms.Length)
             {
+                keys = new ulong[2 * documentTerms.Length];
                 ranks = new uint[2 * documentTerms.Length];
                 weights = new float[2 * documentTerms.Length];
             }
@@ -41,11 +44,22 @@ internal static class ForwardIndexWriter
             int count = documentTerms.Length;
             for (int i = 0; i < count; i++)
             {
-                ranks[i] = rankOfTerm[documentTerms[i]];
+                keys[i] = (ulong)rankOfTerm[documentTerms[i]] << 32;
             }
 
-            forward.Weights(document).CopyTo(weights);
-            Array.Sort(ranks, weights, 0, count);
+            ReadOnlySpan<float> documentWeights = forward.Weights(document);
+            for (int i = 0; i < count; i++)
+            {
+                keys[i] |= BitConverter.SingleToUInt32Bits(documentWeights[i]);
+            }
+
+            keys.AsSpan(0, count).Sort();
+            for (int i = 0; i < count; i++)
+            {
+                ranks[i] = (uint)(keys[i] >> 32);
+                weights[i] = BitConverter.UInt32BitsToSingle((uint)keys[i]);
+            }
+
             if (place % DocumentsPerBase == 0)
             {
                 bases.Add(position);
@@ -54,6 +68,7 @@ internal static class ForwardIndexWriter
             offsets[place] = checked((uint)(position - bases[^1]));
             buffer.Clear();
             AppendCount(count, buffer);
+            int headers = buffer.Count;
             GapCodec.Append(ranks.AsSpan(0, count), uint.MaxValue, buffer);
             if (precision == ImpactPrecision.Float32)
             {
@@ -61,10 +76,13 @@ internal static class ForwardIndexWriter
             }
             else
             {
-                Span<byte> impacts = buffer.Extend(count);
                 for (int i = 0; i < count; i++)
                 {
-                    impacts[i] = quantizer.Quantize(weights[i]);
+                    impacts[i % SegmentFormat.GroupSize] = quantizer.Quantize(weights[i]);
+                    if (i % SegmentFormat.GroupSize == SegmentFormat.GroupSize - 1 || i == count - 1)
+                    {
+                        ForwardImpacts.Append(impacts[..((i % SegmentFormat.GroupSize) + 1)], headers + (i / SegmentFormat.GroupSize), buffer);
+                    }
                 }
             }
 

@@ -1,59 +1,104 @@
 namespace Tern.Retrieval;
 
 /// <summary>
-/// Inverts a forward buffer: each term's documents, ascending, beside their impacts. Counting sort: two passes over the
-/// postings, no comparison.
+/// Inverts documents for one range of terms after the other: each term's documents, ascending, beside their impacts. Counting sort,
+/// no comparison; every range is one pass over the documents, and there are as many ranges as the memory asks for.
 /// </summary>
 internal sealed class InvertedLists
 {
-    private readonly long[] _starts; // [V + 1]
-    private readonly uint[] _documents;
-    private readonly byte[] _impacts;
+    private const int PostingByteCount = sizeof(uint) + sizeof(byte);
+
+    private readonly DocumentBuffer _buffer;
+    private readonly ImpactQuantizer _quantizer;
+    private readonly int[]? _order;
+    private readonly long _mostPostings;
+    private uint[] _documents = [];
+    private byte[] _impacts = [];
+    private int[] _starts = []; // [terms of the range + 1]
+    private int _first;
 
     /// <param name="order">The document (in the order of adding) at each place of the index; null keeps the order.</param>
-    public InvertedLists(ForwardBuffer forward, int vocabularySize, ImpactQuantizer quantizer, int[]? order)
+    /// <param name="byteCount">About so much memory holds the lists of a range; a term that needs more gets it.</param>
+    public InvertedLists(DocumentBuffer buffer, ImpactQuantizer quantizer, int[]? order, long byteCount = long.MaxValue)
     {
-        if (forward.Count > Array.MaxLength)
-        {
-            throw new InvalidOperationException($"{forward.Count} postings are more than one in-memory build can hold ({Array.MaxLength}); split the documents over several indexes");
-        }
-
-        _starts = new long[vocabularySize + 1];
-        for (int document = 0; document < forward.DocumentCount; document++)
-        {
-            foreach (int term in forward.Terms(document))
-            {
-                _starts[term + 1]++;
-            }
-        }
-
-        for (int term = 0; term < vocabularySize; term++)
-        {
-            _starts[term + 1] += _starts[term];
-        }
-
-        _documents = GC.AllocateUninitializedArray<uint>((int)forward.Count);
-        _impacts = GC.AllocateUninitializedArray<byte>((int)forward.Count);
-        long[] next = _starts.AsSpan(0, vocabularySize).ToArray();
-        for (int place = 0; place < forward.DocumentCount; place++)
-        {
-            int document = order is null ? place : order[place];
-            ReadOnlySpan<int> terms = forward.Terms(document);
-            ReadOnlySpan<float> weights = forward.Weights(document);
-            for (int i = 0; i < terms.Length; i++)
-            {
-                long at = next[terms[i]]++;
-                _documents[at] = (uint)place;
-                _impacts[at] = quantizer.Quantize(weights[i]);
-            }
-        }
+        _buffer = buffer;
+        _quantizer = quantizer;
+        _order = order;
+        _mostPostings = Math.Min(Array.MaxLength, byteCount / PostingByteCount);
     }
 
-    public int VocabularySize => _starts.Length - 1;
+    /// <summary>Inverts the terms from <paramref name="first"/> on and returns the first that is left for the next range.</summary>
+    public int Load(int first)
+    {
+        ReadOnlySpan<int> frequencies = _buffer.DocumentFrequencies;
+        _first = first;
+        int end = first + 1;
+        long postings = frequencies[first];
+        while (end < frequencies.Length && postings + frequencies[end] <= _mostPostings)
+        {
+            postings += frequencies[end++];
+        }
 
-    public int DocumentFrequency(int term) => (int)(_starts[term + 1] - _starts[term]);
+        Reserve((int)postings, end - first);
+        var next = new int[end - first];
+        for (int term = first; term < end; term++)
+        {
+            next[term - first] = _starts[term - first];
+            _starts[term - first + 1] = _starts[term - first] + frequencies[term];
+        }
 
-    public ReadOnlySpan<uint> Documents(int term) => _documents.AsSpan((int)_starts[term], DocumentFrequency(term));
+        bool isAll = first == 0 && end == frequencies.Length;
+        for (int place = 0; place < _buffer.DocumentCount; place++)
+        {
+            int document = _order is null ? place : _order[place];
+            ReadOnlySpan<int> terms = _buffer.Terms(document);
+            int from = isAll ? 0 : LowerBound(terms, first);
+            int to = isAll ? terms.Length : LowerBound(terms, end);
+            if (from == to)
+            {
+                continue;
+            }
 
-    public ReadOnlySpan<byte> Impacts(int term) => _impacts.AsSpan((int)_starts[term], DocumentFrequency(term));
+            ReadOnlySpan<float> weights = _buffer.Weights(document);
+            for (int i = from; i < to; i++)
+            {
+                int at = next[terms[i] - first]++;
+                _documents[at] = (uint)place;
+                _impacts[at] = _quantizer.Quantize(weights[i]);
+            }
+        }
+
+        return end;
+    }
+
+    public int DocumentFrequency(int term) => _buffer.DocumentFrequencies[term];
+
+    /// <summary>Of a term of the range that was loaded last.</summary>
+    public ReadOnlySpan<uint> Documents(int term) => _documents.AsSpan(_starts[term - _first], DocumentFrequency(term));
+
+    public ReadOnlySpan<byte> Impacts(int term) => _impacts.AsSpan(_starts[term - _first], DocumentFrequency(term));
+
+    private void Reserve(int postings, int terms)
+    {
+        if (_documents.Length < postings)
+        {
+            _documents = [];
+            _impacts = [];
+            _documents = GC.AllocateUninitializedArray<uint>(postings);
+            _impacts = GC.AllocateUninitializedArray<byte>(postings);
+        }
+
+        if (_starts.Length <= terms)
+        {
+            _starts = new int[terms + 1];
+        }
+
+        _starts[0] = 0;
+    }
+
+    private static int LowerBound(ReadOnlySpan<int> terms, int term)
+    {
+        int at = terms.BinarySearch(term);
+        return at < 0 ? ~at : at;
+    }
 }

@@ -4,8 +4,11 @@ using Tern.Retrieval.Files;
 namespace Tern.Retrieval;
 
 /// <summary>Writes the term table, the postings and the block maxima, list by list in ascending order of term.</summary>
-internal sealed class SegmentWriter
+internal sealed class SegmentWriter : IDisposable
 {
+    // Maxima follow the lists in the file; more than this many bytes of them wait in another file, where there is one.
+    private const int MostMaximaInMemory = 4 << 20;
+
     private readonly SectionFileWriter _writer;
     private readonly PostingListEncoder _lists;
     private readonly BlockMaximaEncoder _maxima;
@@ -13,10 +16,14 @@ internal sealed class SegmentWriter
     private readonly ByteBuffer _allMaxima = new();
     private readonly List<TermEntry> _terms = [];
     private readonly int[] _counts = new int[ImpactQuantizer.Largest + 1];
+    private readonly FileStream? _spilledMaxima;
     private ulong _listByteCount;
+    private ulong _spilledByteCount;
 
-    public SegmentWriter(SectionFileWriter writer, int documentCount, PostingLayout layout)
+    /// <param name="spillPath">A temporary file for block maxima; null keeps them in memory.</param>
+    public SegmentWriter(SectionFileWriter writer, int documentCount, PostingLayout layout, string? spillPath = null)
     {
+        _spilledMaxima = spillPath is null ? null : new FileStream(spillPath, FileMode.Create, FileAccess.ReadWrite, FileShare.None, 0, FileOptions.DeleteOnClose);
         _writer = writer;
         _lists = new PostingListEncoder(documentCount, layout);
         _maxima = new BlockMaximaEncoder(documentCount);
@@ -29,7 +36,7 @@ internal sealed class SegmentWriter
     {
         TermEntry entry = Describe(term, impacts);
         entry.PostingOffset = _listByteCount;
-        entry.MaximaOffset = (ulong)_allMaxima.Count;
+        entry.MaximaOffset = _spilledByteCount + (ulong)_allMaxima.Count;
         _terms.Add(entry);
         _list.Clear();
         _lists.Append(documents, impacts, _list);
@@ -39,13 +46,33 @@ internal sealed class SegmentWriter
         {
             _maxima.Append(documents, impacts, _allMaxima);
         }
+
+        if (_spilledMaxima is not null && _allMaxima.Count > MostMaximaInMemory)
+        {
+            _spilledMaxima.Write(_allMaxima.Written);
+            _spilledByteCount += (ulong)_allMaxima.Count;
+            _allMaxima.Clear();
+        }
     }
 
     public void Complete()
     {
-        _writer.Write("maxima", _allMaxima.Written);
+        _writer.Begin("maxima");
+        if (_spilledMaxima is not null)
+        {
+            _spilledMaxima.Position = 0;
+            var piece = new byte[1 << 20];
+            for (int count; (count = _spilledMaxima.Read(piece)) > 0;)
+            {
+                _writer.Append<byte>(piece.AsSpan(0, count));
+            }
+        }
+
+        _writer.Append(_allMaxima.Written);
         _writer.Write<TermEntry>("terms", CollectionsMarshal.AsSpan(_terms));
     }
+
+    public void Dispose() => _spilledMaxima?.Dispose();
 
     private TermEntry Describe(int term, ReadOnlySpan<byte> impacts)
     {

@@ -4,16 +4,26 @@ namespace Tern.Retrieval;
 
 /// <summary>
 /// Builds a sparse index in a directory. Documents are numbered in the order of <see cref="Add"/>, or in that of
-/// <see cref="Reorder(ReadOnlySpan{int})"/>. Postings are buffered in memory, about 8 bytes each while adding and 13 while completing. Nothing
-/// is visible to readers until <see cref="Complete"/>; an existing index there is replaced by then. Not thread-safe.
+/// <see cref="Reorder(ReadOnlySpan{int})"/>. Postings are buffered in memory, about 8 bytes each while adding and 13 while completing, or
+/// in a temporary file there where <see cref="SparseIndexOptions.MemoryByteCount"/> says how much memory there is. Nothing
+/// is visible to readers until <see cref="Complete"/>; an existing index there is replaced by then. Dispose it. Not thread-safe.
 /// </summary>
-public sealed class SparseIndexBuilder
+public sealed class SparseIndexBuilder : IDisposable
 {
+    // What a build needs besides the lists: the runtime, and the pieces of files.
+    private const long FixedByteCount = 88L << 20;
+
+    // What it keeps of each document: where it lies, its id, the ids' order.
+    private const int DocumentByteCount = 48;
+
+    // What it keeps of each term: frequencies, entries, ranks.
+    private const int TermByteCount = 96;
+
     private readonly IFileSystem _files;
     private readonly string _directory;
     private readonly SparseIndexOptions _options;
     private readonly ExternalIdsBuilder _ids = new();
-    private readonly ForwardBuffer _forward;
+    private readonly DocumentBuffer _documents;
     private string[]? _words;
     private int[]? _order;
     private bool _completed;
@@ -29,13 +39,13 @@ public sealed class SparseIndexBuilder
         ArgumentOutOfRangeException.ThrowIfLessThan(options.VocabularySize, 1);
         _directory = directory;
         _options = options;
-        _forward = new ForwardBuffer(options.VocabularySize);
         files.CreateDirectory(directory);
+        _documents = options.MemoryByteCount > 0 ? new SpilledDocuments(SpillPath("documents"), options.VocabularySize) : new ForwardBuffer(options.VocabularySize);
     }
 
     public int DocumentCount => _ids.Count;
 
-    public long PostingCount => _forward.Count;
+    public long PostingCount => _documents.Count;
 
     /// <summary>The document, in the order of adding, at each place; null where it is that order.</summary>
     internal int[]? Order => _order;
@@ -51,7 +61,7 @@ public sealed class SparseIndexBuilder
         }
 
         _ids.Add(externalId);
-        _forward.Add(terms, vector.WeightSpan);
+        _documents.Add(terms, vector.WeightSpan);
     }
 
     /// <summary>
@@ -77,7 +87,8 @@ public sealed class SparseIndexBuilder
     }
 
     /// <summary>Renumbers the documents by <see cref="RecursiveGraphBisection"/> once all are added.</summary>
-    public void Reorder(BisectionOptions? options = null, CancellationToken cancellationToken = default) => Reorder(RecursiveGraphBisection.Order(_forward, options, cancellationToken));
+    public void Reorder(BisectionOptions? options = null, CancellationToken cancellationToken = default) => Reorder(RecursiveGraphBisection.Order(
+        _documents as ForwardBuffer ?? throw new InvalidOperationException("ordering documents by bisection needs all of them in memory; build without a bound of the memory, or without ordering"), options, cancellationToken));
 
     /// <summary>Names of the terms by id, in ascending byte order; stored for indexes whose terms are words.</summary>
     internal void SetWords(string[] words) => _words = words;
@@ -94,14 +105,20 @@ public sealed class SparseIndexBuilder
         using (var writer = new SectionFileWriter(_files, path, SegmentFormat.Magic))
         {
             _ids.Write(writer, _order);
-            var segment = new SegmentWriter(writer, _ids.Count, _options.Layout);
-            var lists = new InvertedLists(_forward, _options.VocabularySize, quantizer, _order);
-            for (int term = 0; term < _options.VocabularySize; term++)
+            using var segment = new SegmentWriter(writer, _ids.Count, _options.Layout, _options.MemoryByteCount > 0 ? SpillPath("maxima") : null);
+            var lists = new InvertedLists(_documents, quantizer, _order, ListByteCount());
+            for (int first = 0; first < _options.VocabularySize;)
             {
-                if (lists.DocumentFrequency(term) > 0)
+                int end = lists.Load(first);
+                for (int term = first; term < end; term++)
                 {
-                    segment.Add(term, lists.Documents(term), lists.Impacts(term));
+                    if (lists.DocumentFrequency(term) > 0)
+                    {
+                        segment.Add(term, lists.Documents(term), lists.Impacts(term));
+                    }
                 }
+
+                first = end;
             }
 
             segment.Complete();
@@ -113,18 +130,18 @@ public sealed class SparseIndexBuilder
                     VocabularySize = _options.VocabularySize,
                     TermCount = segment.Terms.Count,
                     WindowSize = SegmentFormat.WindowSize,
-                    PostingCount = _forward.Count,
+                    PostingCount = _documents.Count,
                     LeafSize = SegmentFormat.LeafSize,
                     LongestShortList = SegmentFormat.LongestShortList,
                     Precision = (int)_options.Precision,
                     Layout = (int)_options.Layout,
-                    HasForward = hasForward ? 1 : 0,
+                    ForwardCode = hasForward ? SegmentFormat.ForwardCode : 0,
                     ImpactScale = quantizer.Scale,
                 },
             ]);
             if (hasForward)
             {
-                ForwardIndexWriter.Write(writer, _forward, segment.Terms, _options.VocabularySize, _options.Precision, quantizer, _order);
+                ForwardIndexWriter.Write(writer, _documents, segment.Terms, _options.VocabularySize, _options.Precision, quantizer, _order);
             }
 
             if (_words is not null)
@@ -141,7 +158,7 @@ public sealed class SparseIndexBuilder
             Kind = "sparse",
             DocumentCount = _ids.Count,
             Dimension = _options.VocabularySize,
-            ValueCount = _forward.Count,
+            ValueCount = _documents.Count,
             Precision = _options.Precision.ToString(),
             Fingerprint = _options.Fingerprint,
             FileNameOfSegment = SegmentFormat.FileName,
@@ -151,14 +168,23 @@ public sealed class SparseIndexBuilder
         _completed = true;
     }
 
+    public void Dispose() => _documents.Dispose();
+
+    private string SpillPath(string what) => Path.Combine(_directory, $"{SegmentFormat.FileName}.{what}.tmp");
+
+    /// <summary>What the bound of the memory leaves for lists; at least 16 MiB, below which passes would be too many.</summary>
+    private long ListByteCount() => _options.MemoryByteCount == 0
+        ? long.MaxValue
+        : Math.Max(16L << 20, _options.MemoryByteCount - FixedByteCount - ((long)_ids.Count * DocumentByteCount) - ((long)_options.VocabularySize * TermByteCount));
+
     private ImpactQuantizer Quantizer()
     {
         // The bound of float32 scores takes it that no weight is cut.
         if (_options.Precision == ImpactPrecision.Float32)
         {
-            return ImpactQuantizer.ForLargest(Math.Max(_options.LargestWeight, _forward.LargestWeight));
+            return ImpactQuantizer.ForLargest(Math.Max(_options.LargestWeight, _documents.LargestWeight));
         }
 
-        return _options.ImpactScale is { } scale ? new ImpactQuantizer(scale) : ImpactQuantizer.ForLargest(_options.LargestWeight > 0f ? _options.LargestWeight : _forward.LargestWeight);
+        return _options.ImpactScale is { } scale ? new ImpactQuantizer(scale) : ImpactQuantizer.ForLargest(_options.LargestWeight > 0f ? _options.LargestWeight : _documents.LargestWeight);
     }
 }
