@@ -26,6 +26,8 @@ internal static class IndexCommand
         Option<string> impacts = Flags.Choice("--impacts", "Stored weights of a sparse index: 8-bit impacts or float32.", "byte", "byte", "float32");
         Option<string> layout = Flags.Choice("--layout", "Sparse indexes: ids packed into as few bits as they need, or raw, larger and a little faster.", "packed", "packed", "raw");
         Option<bool> reorder = new("--reorder") { Description = "Sparse indexes: put documents with the same terms side by side, for a smaller and faster index; takes minutes for a million." };
+        Option<int?> memory = Flags.OptionalCount("--memory", "Sparse indexes: megabytes of memory that the index's building may take beside the model; what does not fit waits in a file beside the index.", least: 128);
+        Option<string> scan = Flags.Choice("--scan", "Dense indexes: the copy of the vectors that a search reads first; a narrower one is faster, hits and scores are the same.", "int8", [.. Enum.GetNames<DenseScan>().Reverse().Select(n => n.ToLowerInvariant())]);
         Option<bool> json = Flags.Json("what was built");
         var modelFlags = new ModelFlags();
         var command = new Verb(name, "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
@@ -46,7 +48,7 @@ internal static class IndexCommand
                 ["--model-name-or-path"] = "--model",
             },
         };
-        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, layout, reorder, json })
+        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, layout, reorder, memory, scan, json })
         {
             command.Add(option);
         }
@@ -60,6 +62,11 @@ internal static class IndexCommand
                 throw new UsageException("index needs either --model DIR or --bm25 (tern index --help)");
             }
 
+            if (parsed.GetValue(memory) is not null && parsed.GetValue(reorder))
+            {
+                throw new UsageException("--reorder needs all documents in memory; leave out --memory, or --reorder");
+            }
+
             string corpusPath = parsed.GetRequiredValue(corpus);
             string directory = parsed.GetRequiredValue(output);
             IndexDescription description;
@@ -70,6 +77,8 @@ internal static class IndexCommand
                     Precision = Enum.Parse<ImpactPrecision>(parsed.GetRequiredValue(impacts), ignoreCase: true),
                     Layout = Enum.Parse<PostingLayout>(parsed.GetRequiredValue(layout), ignoreCase: true),
                     Reorder = parsed.GetValue(reorder),
+                    MemoryByteCount = (long)(parsed.GetValue(memory) ?? 0) << 20,
+                    Scan = Enum.Parse<DenseScan>(parsed.GetRequiredValue(scan), ignoreCase: true),
                     Bm25 = new Bm25Parameters((float)parsed.GetValue(k1), (float)parsed.GetValue(b)),
                     Progress = progress.Report,
                 };

@@ -19,6 +19,12 @@ public sealed record IndexWriterOptions
     /// <summary>Sparse only: order the documents by recursive graph bisection.</summary>
     public bool Reorder { get; init; }
 
+    /// <summary>Sparse only: <see cref="SparseIndexOptions.MemoryByteCount"/>. Excludes <see cref="Reorder"/>.</summary>
+    public long MemoryByteCount { get; init; }
+
+    /// <summary>Dense only: which narrow copy a search reads first. Hits and scores are the same with any.</summary>
+    public DenseScan Scan { get; init; } = DenseScan.Int8;
+
     /// <summary>BM25 only.</summary>
     public Bm25Parameters Bm25 { get; init; } = Bm25Parameters.Default;
 
@@ -42,7 +48,7 @@ public static class IndexWriter
         {
             if (kind == IndexKind.Sparse)
             {
-                var builder = new SparseIndexBuilder(path, new SparseIndexOptions { VocabularySize = model.Dimension, Precision = options.Precision, Layout = options.Layout, Fingerprint = model.Fingerprint });
+                using var builder = new SparseIndexBuilder(path, new SparseIndexOptions { VocabularySize = model.Dimension, Precision = options.Precision, Layout = options.Layout, MemoryByteCount = options.MemoryByteCount, Fingerprint = model.Fingerprint });
                 model.EncodeSparseDocuments(documents, (document, vector) =>
                 {
                     builder.Add(document.Id, vector);
@@ -57,7 +63,7 @@ public static class IndexWriter
             }
             else
             {
-                using var builder = new DenseIndexBuilder(path, model.Dimension, model.Fingerprint);
+                using var builder = new DenseIndexBuilder(path, model.Dimension, model.Fingerprint, options.Scan);
                 model.EncodeDenseDocuments(documents, (document, vector) =>
                 {
                     builder.Add(document.Id, vector);

@@ -26,7 +26,7 @@ internal sealed class SearchBench(string prefix, string workDirectory, Func<long
         string directory = Path.Combine(workDirectory, layout.ToString().ToLowerInvariant());
         string documents = prefix + ".docs.csr";
         (long rows, long columns, _) = SparseCsr.ReadHeader(documents);
-        var builder = new SparseIndexBuilder(directory, new SparseIndexOptions { VocabularySize = (int)Math.Max(1, columns), Layout = layout, Precision = precision });
+        using var builder = new SparseIndexBuilder(directory, new SparseIndexOptions { VocabularySize = (int)Math.Max(1, columns), Layout = layout, Precision = precision });
         foreach (SparseDocument row in SparseCsr.Read(documents))
         {
             builder.Add(row.Id, row.Vector);

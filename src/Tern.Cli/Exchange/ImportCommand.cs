@@ -20,6 +20,7 @@ internal static class ImportCommand
         Option<string?> learn = Flags.Text("--learn-terms", "Number the input's terms as they come and write the list of their names here.", "file");
         Option<double> scale = Flags.Number("--scale", "anserini, ciff: what weights were multiplied with; they are divided by it.", 1, double.Epsilon);
         Option<int?> dimension = Flags.OptionalCount("--dimension", "Number of terms there are; counted from the vectors unless given.");
+        Option<int?> memory = Flags.OptionalCount("--memory", "With --index and sparse vectors: megabytes of memory to stay within; what does not fit waits in a file beside the index. Without it 13 bytes a term of a document are needed.", least: 128);
         Option<string?> url = Flags.Text("--url", "pgvector: the connection string.", "string");
         Option<string> table = new("--collection") { Description = "pgvector: the table.", HelpName = "name", DefaultValueFactory = _ => "tern" };
         Option<string> column = new("--field") { Description = "pgvector: the column.", HelpName = "name", DefaultValueFactory = _ => "embedding" };
@@ -36,7 +37,7 @@ internal static class ImportCommand
             ForeignFlags = new Dictionary<string, string> { ["--table"] = "--collection", ["--vocabulary-size"] = "--dimension" },
         };
         command.Add(format);
-        foreach (Option option in new Option[] { input, output, index, terms, learn, scale, dimension, url, table, column })
+        foreach (Option option in new Option[] { input, output, index, terms, learn, scale, dimension, memory, url, table, column })
         {
             command.Add(option);
         }
@@ -67,7 +68,7 @@ internal static class ImportCommand
                 using VectorSource source = rows is not null ? VectorSource.OfTable(rows) : Open(from, parsed.GetValue(input)!, names, parsed.GetValue(scale));
                 if (parsed.GetValue(index) is { } directory)
                 {
-                    WriteIndex(directory, source, parsed.GetValue(dimension), cancellationToken);
+                    WriteIndex(directory, source, parsed.GetValue(dimension), parsed.GetValue(memory) ?? 0, cancellationToken);
                 }
                 else
                 {
@@ -111,14 +112,14 @@ internal static class ImportCommand
         new VectorFile(wanted, path).Write(terminal, source, source.Sparse);
     }
 
-    private static void WriteIndex(string directory, VectorSource source, int? dimension, CancellationToken cancellationToken)
+    private static void WriteIndex(string directory, VectorSource source, int? dimension, int megabytes, CancellationToken cancellationToken)
     {
         using var pending = new PendingDirectory(directory, "manifest.json");
         if (source.Sparse is { } sparse)
         {
             // Names that are numbered as they come are counted by the first of the two readings.
             int terms = sparse.Select(document => document.Vector.Count == 0 ? 0 : document.Vector.Terms.Span[^1]).DefaultIfEmpty().Max() + 1;
-            var builder = new SparseIndexBuilder(pending.Path, new SparseIndexOptions { VocabularySize = Math.Max(dimension ?? source.Dimension, terms) });
+            using var builder = new SparseIndexBuilder(pending.Path, new SparseIndexOptions { VocabularySize = Math.Max(dimension ?? source.Dimension, terms), MemoryByteCount = (long)megabytes << 20 });
             foreach (SparseDocument document in sparse)
             {
                 cancellationToken.ThrowIfCancellationRequested();

@@ -74,6 +74,7 @@ public sealed class SegmentBuilder : IDisposable
 
     public void Dispose()
     {
+        _sparse?.Dispose();
         _dense?.Dispose();
         _payloads?.Dispose();
     }

@@ -105,6 +105,12 @@ public sealed class SparseIndexBuilder : IDisposable
         using (var writer = new SectionFileWriter(_files, path, SegmentFormat.Magic))
         {
             _ids.Write(writer, _order);
+            if (_options.MemoryByteCount > 0)
+            {
+                // What adding left behind would stand beside the lists otherwise.
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            }
+
             using var segment = new SegmentWriter(writer, _ids.Count, _options.Layout, _options.MemoryByteCount > 0 ? SpillPath("maxima") : null);
             var lists = new InvertedLists(_documents, quantizer, _order, ListByteCount());
             for (int first = 0; first < _options.VocabularySize;)
