@@ -167,6 +167,7 @@ inline u32 pack_bf16(float low, float high) { return round_bf16(low) | static_ca
 // ---- tensor cores and asynchronous copies -----------------------------------------------------------------------------------
 
 #include "tensor_core.hpp"
+#include "hopper.hpp"
 
 // ---- registration ------------------------------------------------------------------------------------------------------------
 
@@ -187,6 +188,7 @@ EMULATOR_TYPE_NAME(u64, "u64")
 EMULATOR_TYPE_NAME(u16, "u16")
 EMULATOR_TYPE_NAME(u8, "u8")
 EMULATOR_TYPE_NAME(bf16, "bf16")
+EMULATOR_TYPE_NAME(TensorMap, "tensor_map")
 #undef EMULATOR_TYPE_NAME
 template <class T>
 struct TypeName<T*> {

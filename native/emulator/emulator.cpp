@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "scheduler.hpp"
+#include "device.hpp"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -30,3 +30,9 @@ EXPORT int tern_emulator_launch(int index, unsigned grid_x, unsigned grid_y, uns
 }
 
 EXPORT const char* tern_emulator_error(void) { return emulator::last_error().c_str(); }
+
+EXPORT void tern_emulator_tensor_map(void* map, const void* matrix, unsigned long long rows, unsigned long long columns, unsigned long long pitch, unsigned box_rows) {
+    emulator::Boxes boxes = {static_cast<const unsigned char*>(matrix), rows, columns, pitch, box_rows, 64};
+    std::memset(map, 0, sizeof(TensorMap));
+    std::memcpy(map, &boxes, sizeof boxes);
+}

@@ -24,6 +24,11 @@ int tern_emulator_launch(int index, unsigned grid_x, unsigned grid_y, unsigned g
                          unsigned block_z, unsigned shared_bytes, void **arguments);
 const char *tern_emulator_error(void);
 
+/* A tensor map, 128 bytes: boxes of box_rows x 64 bf16 elements, swizzled over 128 bytes, of a matrix [rows, columns] whose
+   rows are pitch elements apart. */
+void tern_emulator_tensor_map(void *map, const void *matrix, unsigned long long rows, unsigned long long columns,
+                              unsigned long long pitch, unsigned box_rows);
+
 #ifdef __cplusplus
 }
 #endif

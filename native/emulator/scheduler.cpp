@@ -86,6 +86,7 @@ void fiber_body() {
     const Launch* launch = me->block->launch;
     launch->kernel->invoke(launch->kernel->function, launch->arguments);
     if (!me->open_copies.empty()) fail("the thread leaves with a cp.async that was never committed");
+    if (!me->products.empty()) fail("the thread leaves with a product that was never waited for");
     if (!me->copies.empty()) fail("the thread leaves with a cp.async group that was never waited for");
     if (me->warp->arrived) fail("the thread leaves while lanes of its warp are in %s at %s:%d", me->warp->operation, me->warp->place.file, me->warp->place.line);
     if (me->block->barrier.arrived) fail("the thread leaves while others wait at the barrier at %s:%d", me->block->barrier.place.file, me->block->barrier.place.line);
@@ -150,10 +151,24 @@ void report_deadlock(Block& block) {
             return;
         }
     for (Thread& t : block.threads)
-        if (t.state == State::at_barrier) {
+        if (t.state == State::at_barrier || t.state == State::at_wait) {
             record(t, "deadlock: a thread waits at %s:%d for threads that never come", t.place.file, t.place.line);
             return;
         }
+}
+
+// Nobody can go on: now the boxes land that somebody sleeps for. False when there are none.
+bool wake_for_boxes(Block& block) {
+    bool any = false;
+    for (Thread& t : block.threads) {
+        if (t.state != State::at_wait) continue;
+        const MemoryBarrier& barrier = block.memory_barriers[t.waits_for];
+        if (barrier.pending == 0 && !barrier.boxes.empty()) {
+            t.state = State::ready;
+            any = true;
+        }
+    }
+    return any;
 }
 
 void resume(Block& block, Thread& thread) {
@@ -194,7 +209,10 @@ void run_block(Block& block, unsigned seed) {
             }
             if (block.failed) return;
         }
-        if (!progress && block.alive && !block.failed) report_deadlock(block);
+        if (!progress && block.alive && !block.failed && !wake_for_boxes(block)) report_deadlock(block);
+        if (!block.alive)
+            for (const auto& [place, barrier] : block.memory_barriers)
+                if (!barrier.boxes.empty()) record(block.threads[0], "the block leaves while boxes are on their way to it");
         if (block.launch->failed) return;
     }
 }

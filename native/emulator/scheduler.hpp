@@ -5,6 +5,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,13 +27,35 @@ struct Place {
 };
 #define EMULATOR_HERE ::emulator::Place place = {__builtin_FILE(), __builtin_LINE()}
 
-enum class State : uint8_t { ready, at_warp_operation, at_barrier, done };
+enum class State : uint8_t { ready, at_warp_operation, at_barrier, at_wait, done };
 
 struct CopyInFlight {
     unsigned char* destination;
     const unsigned char* source;
     int bytes;       // bytes that come from the source
     int total;       // bytes written; the rest are zero
+};
+
+// A product of a warpgroup that has not been waited for.
+struct Product {
+    float* d;
+    int count;
+    unsigned long long a, b;
+    unsigned group;
+};
+
+// A box of a matrix on its way to shared memory.
+struct BoxInFlight {
+    size_t offset;
+    const void* map;
+    int column, row;
+};
+
+// An mbarrier: a phase is over when all have arrived and all bytes are there.
+struct MemoryBarrier {
+    unsigned arrivals, pending, phase;
+    long long bytes;
+    std::vector<BoxInFlight> boxes;
 };
 
 struct Warp;
@@ -50,6 +73,11 @@ struct Thread {
     Place place{"", 0};                           // the last operation that carried its place
     std::vector<std::vector<CopyInFlight>> copies;  // committed groups, oldest first
     std::vector<CopyInFlight> open_copies;
+    std::vector<Product> products;
+    std::vector<float> sums;          // of the products in flight
+    unsigned committed_products = 0;  // groups
+    bool fenced = false;
+    size_t waits_for = 0;             // the memory barrier's place, in State::at_wait
 };
 
 struct Warp {
@@ -89,6 +117,7 @@ struct Block {
     size_t static_bytes = 0;
     std::vector<StaticArray> static_arrays;
     std::unique_ptr<SharedShadow> shadow;
+    std::map<size_t, MemoryBarrier> memory_barriers;   // by their place in shared memory
     void* scheduler = nullptr;
     bool failed = false;
 };

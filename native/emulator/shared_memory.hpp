@@ -60,6 +60,20 @@ public:
         for (size_t i = offset / 2; i < (offset + bytes) / 2; i++) cells_[i].in_flight = true;
     }
 
+    // A box that a memory barrier will announce. Whether everybody is done with what was there shows when they read it.
+    void issued_box(size_t offset, size_t bytes, const char* name) {
+        for (size_t i = offset / 2; i < (offset + bytes) / 2; i++) {
+            if (cells_[i].in_flight) fail("box to shared '%s' where another is in flight", name);
+            cells_[i] = {};
+            cells_[i].written = cells_[i].in_flight = true;
+        }
+    }
+
+    // A box is there: for whoever waited, so without an order to check.
+    void arrived(size_t offset, size_t bytes) {
+        for (size_t i = offset / 2; i < (offset + bytes) / 2; i++) cells_[i].in_flight = false;
+    }
+
     void landed(size_t offset, size_t bytes) {
         for (size_t i = offset / 2; i < (offset + bytes) / 2; i++) {
             cells_[i].in_flight = false;

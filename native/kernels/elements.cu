@@ -1,15 +1,9 @@
-// destination = value; destination = source, in either type; destination += scale · source.
+// destination = source, widened or rounded; destination += scale · source.
 // One thread writes 16 bytes' worth of elements where shapes allow it. Bytes moved: what is read and written, once.
 #include "../include/elements.cuh"
 
 constexpr int elements_threads = 256;
 constexpr int elements_per_block = 1024;
-
-TERN_KERNEL(256, tern_fill_f32)(float value, i64 count, float* __restrict__ destination) {
-    i64 first = (i64)blockIdx.x * elements_per_block;
-    for (int i = threadIdx.x; i < elements_per_block && first + i < count; i += elements_threads) destination[first + i] = value;
-}
-TERN_EMULATE(tern_fill_f32)
 
 // Rows of [rows, columns] at their pitches; a block copies 1024 columns of one row.
 template <class From, class To>
@@ -20,11 +14,6 @@ TERN_DEVICE void copy_rows(const From* __restrict__ source, i64 source_pitch, in
     for (int i = first + threadIdx.x; i < first + elements_per_block && i < columns; i += elements_threads) to[i] = from_float<To>(to_float(from[i]));
 }
 
-TERN_KERNEL(256, tern_copy_f32_f32)(const float* source, i64 source_pitch, int rows, int columns, i64 destination_pitch, float* destination) {
-    copy_rows(source, source_pitch, columns, destination_pitch, destination);
-}
-TERN_EMULATE(tern_copy_f32_f32)
-
 TERN_KERNEL(256, tern_copy_bf16_f32)(const bf16* source, i64 source_pitch, int rows, int columns, i64 destination_pitch, float* destination) {
     copy_rows(source, source_pitch, columns, destination_pitch, destination);
 }
@@ -34,11 +23,6 @@ TERN_KERNEL(256, tern_copy_f32_bf16)(const float* source, i64 source_pitch, int 
     copy_rows(source, source_pitch, columns, destination_pitch, destination);
 }
 TERN_EMULATE(tern_copy_f32_bf16)
-
-TERN_KERNEL(256, tern_copy_bf16_bf16)(const bf16* source, i64 source_pitch, int rows, int columns, i64 destination_pitch, bf16* destination) {
-    copy_rows(source, source_pitch, columns, destination_pitch, destination);
-}
-TERN_EMULATE(tern_copy_bf16_bf16)
 
 TERN_KERNEL(256, tern_add_scaled_f32)(const float* __restrict__ source, float scale, i64 count, float* __restrict__ accumulate_destination) {
     i64 first = (i64)blockIdx.x * elements_per_block;

@@ -49,12 +49,19 @@ internal sealed unsafe class EmulatedKernels : IDisposable
         return [.. Enumerable.Range(0, count).Select(i => (Text(((delegate* unmanaged<int, byte*>)name)(i)), Text(((delegate* unmanaged<int, byte*>)signature)(i)), (int)((delegate* unmanaged<int, uint>)threads)(i)))];
     }
 
+    /// <summary>A hash of each launch's results, in order; what is in no fixed order (candidates of a top-k) is left out.</summary>
+    public List<int> Digests { get; } = [];
+
     /// <summary>Launches with the arguments in the order of the table: matrices for pointers (null for absent), numbers for sizes and scalars.</summary>
-    public void Launch(string kernel, params object?[] arguments)
+    public void Launch(string kernel, params object?[] arguments) => Launch(KernelTable.All[kernel], arguments);
+
+    /// <summary>As the other overload, in a shape that the table may not have.</summary>
+    public void Launch(KernelDeclaration declaration, params object?[] arguments)
     {
-        KernelDeclaration declaration = KernelTable.All[kernel];
+        string kernel = declaration.Name;
         Assert.True(arguments.Length == declaration.Parameters.Length, $"{kernel}: {arguments.Length} arguments for {declaration.Parameters.Length} parameters");
         long[] slots = new long[arguments.Length];
+        nint[] maps = new nint[arguments.Length];
         var sizes = new Dictionary<string, long>();
         for (int i = 0; i < arguments.Length; i++)
         {
@@ -63,6 +70,9 @@ internal sealed unsafe class EmulatedKernels : IDisposable
             {
                 case HostMatrix matrix when parameter.IsPointer:
                     slots[i] = matrix.Tensor.Address;
+                    break;
+                case TensorMap map when parameter.Type == "tensor_map":
+                    maps[i] = map.Address;
                     break;
                 case null when parameter.IsPointer:
                     break;
@@ -80,14 +90,33 @@ internal sealed unsafe class EmulatedKernels : IDisposable
 
         uint[] grid = [.. declaration.Grid.Select(g => checked((uint)KernelTable.Evaluate(g, name => sizes[name]))), 1, 1, 1];
         uint sharedBytes = checked((uint)KernelTable.Evaluate(declaration.SharedBytes, name => sizes[name]));
-        Launch(kernel, grid, (uint)declaration.Threads, sharedBytes, slots);
+        Launch(kernel, grid, (uint)declaration.Threads, sharedBytes, slots, maps);
+        var digest = default(HashCode);
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            if (arguments[i] is HostMatrix matrix && !declaration.Parameters[i].Type.StartsWith("const", StringComparison.Ordinal) && declaration.Parameters[i].Name is not ("keys" or "kept"))
+            {
+                digest.AddBytes(MemoryMarshal.AsBytes(matrix.Bits().AsSpan()));
+            }
+        }
+
+        Digests.Add(digest.ToHashCode());
+    }
+
+    /// <summary>A map of a bf16 matrix in boxes of that many rows and 64 columns.</summary>
+    public TensorMap Map(HostMatrix matrix, int boxRows)
+    {
+        TensorMap map = new();
+        ((delegate* unmanaged<nint, nint, ulong, ulong, ulong, uint, void>)NativeLibrary.GetExport(_library, "tern_emulator_tensor_map"))(
+            map.Address, matrix.Tensor.Address, (ulong)matrix.Tensor.Rows, (ulong)matrix.Tensor.Columns, (ulong)matrix.Tensor.RowPitch, (uint)boxRows);
+        return map;
     }
 
     public void Dispose() => NativeLibrary.Free(_library);
 
     private static string Text(byte* text) => Marshal.PtrToStringUTF8((nint)text)!;
 
-    private void Launch(string kernel, uint[] grid, uint threads, uint sharedBytes, long[] slots)
+    private void Launch(string kernel, uint[] grid, uint threads, uint sharedBytes, long[] slots, nint[] maps)
     {
         Launched.Add(kernel);
         int index;
@@ -106,7 +135,7 @@ internal sealed unsafe class EmulatedKernels : IDisposable
         {
             for (int i = 0; i < slots.Length; i++)
             {
-                pointers[i] = values + i;
+                pointers[i] = maps[i] != 0 ? (void*)maps[i] : values + i;
             }
 
             _configure(Seed, 0, 1);
@@ -116,4 +145,12 @@ internal sealed unsafe class EmulatedKernels : IDisposable
             }
         }
     }
+}
+
+/// <summary>A tensor map, passed to a kernel by value.</summary>
+internal sealed unsafe class TensorMap : IDisposable
+{
+    public nint Address { get; } = (nint)NativeMemory.AlignedAlloc(128, 64);
+
+    public void Dispose() => NativeMemory.AlignedFree((void*)Address);
 }

@@ -11,7 +11,7 @@ internal static class KernelChecks
 {
     public static IReadOnlyDictionary<string, Action<EmulatedKernels>> All { get; } = new Dictionary<string, Action<EmulatedKernels>>
     {
-        ["fill, add scaled"] = Checks.ElementsChecks.FillAndAddScaled,
+        ["add scaled"] = Checks.ElementsChecks.AddScaled,
         ["copy"] = Checks.ElementsChecks.Copy,
         ["RMS norm f32"] = kernels => Checks.RmsNormChecks.Check(kernels, DType.Float32),
         ["RMS norm bf16"] = kernels => Checks.RmsNormChecks.Check(kernels, DType.BFloat16),
@@ -27,6 +27,7 @@ internal static class KernelChecks
         ["LoRA bf16"] = kernels => Checks.LoraChecks.Lora(kernels, DType.BFloat16),
         ["sparse head forward"] = Checks.SparseHeadChecks.SegmentMax,
         ["sparse head backward"] = Checks.SparseHeadChecks.Backward,
+        ["sparse head forward, fused"] = Checks.FusedHeadChecks.Check,
         ["exclusive sums"] = Checks.SparseHeadChecks.ExclusiveSums,
         ["compaction"] = Checks.SparseHeadChecks.Compaction,
         ["cross-entropy"] = Checks.LoraChecks.CrossEntropy,

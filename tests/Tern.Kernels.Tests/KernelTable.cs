@@ -16,10 +16,16 @@ internal sealed record KernelDeclaration(string Name, int Threads, string[] Grid
     public string Signature => string.Join(",", Parameters.Select(p => p.Type));
 }
 
-/// <summary>The kernels' names, launch shapes and parameters, as native/kernels/kernels.txt declares them.</summary>
+/// <summary>The kernels' names, launch shapes and parameters, as kernels.txt and hopper.txt in native/kernels declare them.</summary>
 internal static partial class KernelTable
 {
-    public static IReadOnlyDictionary<string, KernelDeclaration> All { get; } = Parse(File.ReadAllLines(Repository.PathOf("native", "kernels", "kernels.txt")));
+    /// <summary>Kernels for every GPU from sm_80 on.</summary>
+    public static IReadOnlyDictionary<string, KernelDeclaration> Portable { get; } = Parse(File.ReadAllLines(Repository.PathOf("native", "kernels", "kernels.txt")));
+
+    /// <summary>Kernels for sm_90a alone.</summary>
+    public static IReadOnlyDictionary<string, KernelDeclaration> Hopper { get; } = Parse(File.ReadAllLines(Repository.PathOf("native", "kernels", "hopper.txt")));
+
+    public static IReadOnlyDictionary<string, KernelDeclaration> All { get; } = Portable.Concat(Hopper).ToDictionary();
 
     /// <summary>The value of a launch expression: integers, sizes by name, + - * /, ceil(a, b), min(a, b), max(a, b).</summary>
     public static long Evaluate(string expression, Func<string, long> sizeOf)

@@ -6,7 +6,8 @@ namespace Tern.Kernels.Tests.Ptx;
 /// <summary>
 /// Inline PTX against a table of instructions, since clang passes on whatever it is given. A line of the table is
 /// <c>mnemonic | operands</c>; operands are separated by commas: a type (<c>f32</c>), <c>out</c> before what is written,
-/// <c>4 b32</c> for a group in braces, <c>[shared]</c> and <c>[global]</c> for addresses, <c>imm</c> for a constant.
+/// <c>4 b32</c> for a group in braces, <c>[shared]</c> and <c>[global]</c> for addresses, <c>[tensor2]</c> for a place in a
+/// tensor map, <c>imm</c> for a constant, <c>pred</c> for a predicate, <c>sink</c> for what is not wanted.
 /// </summary>
 internal static partial class InlinePtx
 {
@@ -20,6 +21,11 @@ internal static partial class InlinePtx
             string[] sections = SplitSections(statement.Groups[3].Value);
             List<string> constraints = [.. sections.Take(2).SelectMany(s => Constraint().Matches(s)).Select(m => m.Groups[1].Value)];
             int outputs = sections.Length > 0 ? Constraint().Count(sections[0]) : 0;
+            if (code.Length == 0)
+            {
+                continue;
+            }
+
             string? error = Error(code, constraints, outputs, table);
             if (error is not null)
             {
@@ -41,12 +47,27 @@ internal static partial class InlinePtx
 
     private static string? Error(string code, List<string> constraints, int outputs, IReadOnlyDictionary<string, string> table)
     {
-        if (!code.EndsWith(';') || code.IndexOf(';') != code.Length - 1)
+        string[] instructions = (code[0] == '{' ? code[1..^1] : code).Split(';', StringSplitOptions.TrimEntries);
+        if (instructions[^1].Length > 0 || (code[0] != '{' && instructions.Length > 2))
         {
-            return "one instruction with ';' at its end is expected";
+            return "one instruction with ';' at its end is expected, or several in braces";
         }
 
-        string[] parts = code.TrimEnd(';').Split(' ', 2);
+        var used = new HashSet<int>();
+        foreach (string instruction in instructions[..^1].Where(i => !i.StartsWith(".reg ", StringComparison.Ordinal)))
+        {
+            if (InstructionError(instruction, constraints, outputs, table, used) is { } error)
+            {
+                return error;
+            }
+        }
+
+        return used.Count == constraints.Count ? null : $"{constraints.Count} constraints, {used.Count} of them used";
+    }
+
+    private static string? InstructionError(string instruction, List<string> constraints, int outputs, IReadOnlyDictionary<string, string> table, HashSet<int> used)
+    {
+        string[] parts = instruction.Split(' ', 2);
         if (!table.TryGetValue(parts[0], out string? declared))
         {
             return "the table has no such instruction";
@@ -59,7 +80,6 @@ internal static partial class InlinePtx
             return $"{actual.Length} operands, {expected.Length} expected";
         }
 
-        var used = new HashSet<int>();
         for (int i = 0; i < expected.Length; i++)
         {
             if (OperandError(actual[i], expected[i], constraints, outputs, used) is { } error)
@@ -68,7 +88,7 @@ internal static partial class InlinePtx
             }
         }
 
-        return used.Count == constraints.Count ? null : $"{constraints.Count} constraints, {used.Count} of them used";
+        return null;
     }
 
     private static string? OperandError(string actual, string expected, List<string> constraints, int outputs, HashSet<int> used)
@@ -79,6 +99,16 @@ internal static partial class InlinePtx
         if (numbers.Any(n => n >= constraints.Count))
         {
             return "there is no such constraint";
+        }
+
+        if (expected is "sink" or "pred")
+        {
+            return expected == "sink" ? actual == "_" ? null : "'_' is expected" : numbers.Length == 0 && char.IsAsciiLetter(actual[0]) ? null : "a predicate is expected";
+        }
+
+        if (expected == "[tensor2]")
+        {
+            return TensorAddress().IsMatch(actual) && string.Concat(numbers.Select(n => constraints[n])) == "lrr" ? null : "a tensor map with constraint l and two coordinates with constraint r are expected";
         }
 
         if (expected is "[shared]" or "[global]")
@@ -164,6 +194,9 @@ internal static partial class InlinePtx
 
     [GeneratedRegex(@"\{[^}]*\}|\[[^\]]*\]|[^,{}\[\]\s][^,]*")]
     private static partial Regex Operand();
+
+    [GeneratedRegex(@"^\[%\d+, \{%\d+, %\d+\}\]$")]
+    private static partial Regex TensorAddress();
 
     [GeneratedRegex(@"%(\d+)")]
     private static partial Regex Placeholder();

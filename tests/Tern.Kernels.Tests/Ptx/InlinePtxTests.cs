@@ -32,6 +32,9 @@ public sealed class InlinePtxTests
     [InlineData("{%0, %1, %2, %3}, [%4];", "{%0, %1, %2, %3}, %4;", "an address in brackets")]
     [InlineData("[%0], [%1], 16, %2", "[%1], [%0], 16, %2", "constraint r")]
     [InlineData("asm volatile(\"cp.async.commit_group", "asm(\"cp.async.commit_group", "must be volatile")]
+    [InlineData("[%1, {%2, %3}], [%4]", "[%1, {%2}], [%4]", "two coordinates")]
+    [InlineData("%33, 1, 1, 1, 0, 0;", "%33, 1, 1, 1, 0;", "7 operands, 8 expected")]
+    [InlineData("p, [%1], %2; selp", "p, [%1]; selp", "2 operands, 3 expected")]
     [InlineData("\"=f\"(y) : \"f\"(x)", "\"f\"(y) : \"f\"(x)", "is an output without")]
     public void AMistakeIsNamed(string original, string faulty, string expected)
     {
