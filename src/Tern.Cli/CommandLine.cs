@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Tern.Cli.Benches;
+using Tern.Cli.Indexes;
 using Tern.Training;
 
 namespace Tern.Cli;

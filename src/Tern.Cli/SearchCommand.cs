@@ -24,6 +24,7 @@ internal static class SearchCommand
         Option<string?> qrels = Flags.Text("--qrels", "Search only the queries that are judged here.", "file");
         Option<string> tag = new("--tag") { Description = "Last column of the run.", HelpName = "text", DefaultValueFactory = _ => "tern" };
         Option<string> algorithm = Flags.Choice("--algorithm", "How a sparse index is searched; the hits are the same.", "auto", [.. SearchAlgorithms.All.Select(a => a.Name)]);
+        Option<string?> filter = Flags.Text("--filter", "Documents that may be found: comparisons (= != < <= > >=, in (a, b), exists) over the index's fields, joined by and, or, not, ( ).", "expr");
         Option<bool> json = Flags.Json("the hits");
         var query = new Argument<string[]>("query") { Description = "The query, quoted or not.", Arity = ArgumentArity.ZeroOrMore };
         var modelFlags = new ModelFlags();
@@ -33,11 +34,12 @@ internal static class SearchCommand
             [
                 "tern search --index artifacts/demo/index/sparse \"make a copy of part of an array\"",
                 "tern search --index idx --k 3 --json how to read a file",
+                "tern search --index idx/news --filter \"lang = en and year >= 2020\" floods",
                 "tern search --index idx --queries beir/scifact --qrels beir/scifact/qrels/test.tsv --run scifact.trec --k 100",
             ],
             ForeignFlags = new Dictionary<string, string> { ["--index-dir"] = "--index", ["--query-path"] = "--queries", ["--hits"] = "--k", ["--top-k"] = "--k" },
         };
-        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, algorithm, json })
+        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, algorithm, filter, json })
         {
             command.Add(option);
         }
@@ -59,7 +61,7 @@ internal static class SearchCommand
                 throw new UsageException("--queries FILE and --run FILE go together (tern search --help)");
             }
 
-            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Algorithm = SearchAlgorithms.ByName(parsed.GetRequiredValue(algorithm)), Model = modelFlags.Read(parsed) });
+            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Algorithm = SearchAlgorithms.ByName(parsed.GetRequiredValue(algorithm)), Filter = parsed.GetValue(filter), Model = modelFlags.Read(parsed) });
             if (queryFile is not null)
             {
                 Qrels? judged = parsed.GetValue(qrels) is { } path ? Qrels.Read(path) : null;
@@ -118,7 +120,7 @@ internal static class SearchCommand
     {
         if (hits.Count == 0)
         {
-            terminal.OutConsole.WriteLine("nothing found: no document shares a term with the query");
+            terminal.OutConsole.WriteLine("nothing found: no document shares a term with the query, or the filter admits none");
             return;
         }
 

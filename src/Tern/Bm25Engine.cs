@@ -5,7 +5,7 @@ using Tern.Text;
 namespace Tern;
 
 /// <summary>BM25 over English word stems.</summary>
-internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
+internal sealed class Bm25Engine(Bm25Index index, DocumentStore documents, DocumentFilter? filter) : IQueryEngine
 {
     private readonly ScratchPool<QueryTerms> _queries = new(static () => new QueryTerms());
 
@@ -17,8 +17,10 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
 
     public bool TryFind(string externalId, out int docId) => index.Index.TryFind(externalId, out docId);
 
+    public ReadOnlySpan<byte> Payload(string id) => documents.TryGet(id, out ReadOnlySpan<byte> payload) ? payload : default;
+
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
-        index.Index.SearchBatch([.. queries.Select(text => index.Query(Analyze(text)))], k);
+        index.Index.SearchBatch([.. queries.Select(text => index.Query(Analyze(text)))], k, options: new SparseSearchOptions { Filter = filter });
 
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
     {
@@ -29,7 +31,7 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
             var sink = new KnownTerms(index, terms);
             WordAnalyzer.English.Analyze(query, ref sink);
             terms.Count();
-            return Search(index, terms.Terms, terms.Weights, hits);
+            return Search(terms.Terms, terms.Weights, hits);
         }
         finally
         {
@@ -37,11 +39,15 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
         }
     }
 
-    public IEncodedQuery Encode(string query) => new EncodedQuery(index, Analyze(query));
+    public IEncodedQuery Encode(string query) => new EncodedQuery(this, index, Analyze(query));
 
     public Task<IEncodedQuery> EncodeAsync(string query, CancellationToken cancellationToken) => Task.FromResult(Encode(query));
 
-    public void Dispose() => index.Dispose();
+    public void Dispose()
+    {
+        index.Dispose();
+        documents.Dispose();
+    }
 
     private static List<string> Analyze(string text)
     {
@@ -50,10 +56,10 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
         return terms;
     }
 
-    private static int Search(Bm25Index index, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
+    private int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
     {
         long begun = Telemetry.BeginSearch();
-        int count = index.Index.Search(terms, weights, hits);
+        int count = index.Index.Search(terms, weights, hits, new SparseSearchOptions { Filter = filter });
         Telemetry.EndSearch(begun, IndexKind.Bm25);
         return count;
     }
@@ -111,7 +117,7 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
         }
     }
 
-    private sealed class EncodedQuery(Bm25Index index, List<string> terms) : IEncodedQuery
+    private sealed class EncodedQuery(Bm25Engine engine, Bm25Index index, List<string> terms) : IEncodedQuery
     {
         public IReadOnlyList<QueryTerm> Terms =>
             [.. terms.CountBy(t => t).OrderByDescending(t => t.Value).Select(t => new QueryTerm(t.Key, t.Value, false))];
@@ -120,7 +126,7 @@ internal sealed class Bm25Engine(Bm25Index index) : IQueryEngine
         {
             var hits = new Hit[Math.Min(k, index.DocumentCount)];
             SparseVector query = index.Query(terms);
-            return hits[..Bm25Engine.Search(index, query.Terms.Span, query.Weights.Span, hits)];
+            return hits[..engine.Search(query.Terms.Span, query.Weights.Span, hits)];
         }
 
         public (float Score, IReadOnlyList<MatchedTerm> Terms, IReadOnlyList<int> TermIds) Explain(int docId)

@@ -3,7 +3,7 @@ using Tern.Retrieval;
 namespace Tern;
 
 /// <summary>Dense vectors over the flat index.</summary>
-internal sealed class DenseEngine(DenseIndex index, RetrieverModel model) : IQueryEngine
+internal sealed class DenseEngine(SegmentedIndex index, RetrieverModel model, DocumentFilter? filter) : IQueryEngine
 {
     private readonly ScratchPool<float[]> _vectors = new(() => new float[model.Dimension]);
 
@@ -15,8 +15,10 @@ internal sealed class DenseEngine(DenseIndex index, RetrieverModel model) : IQue
 
     public bool TryFind(string externalId, out int docId) => index.TryFind(externalId, out docId);
 
+    public ReadOnlySpan<byte> Payload(string id) => index.TryFind(id, out int docId) ? index.Payload(docId) : default;
+
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
-        index.SearchBatch(model.EncodeDense(queries, RetrievalSide.Query, cancellationToken), k);
+        index.SearchBatch(model.EncodeDense(queries, RetrievalSide.Query, cancellationToken), k, filter: filter);
 
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
     {
@@ -24,7 +26,7 @@ internal sealed class DenseEngine(DenseIndex index, RetrieverModel model) : IQue
         try
         {
             model.EncodeDense(query, RetrievalSide.Query, vector, cancellationToken);
-            return Search(index, vector, hits);
+            return Search(vector, hits);
         }
         finally
         {
@@ -32,38 +34,38 @@ internal sealed class DenseEngine(DenseIndex index, RetrieverModel model) : IQue
         }
     }
 
-    public IEncodedQuery Encode(string query) => new EncodedQuery(index, model.EncodeDense([query], RetrievalSide.Query)[0]);
+    public IEncodedQuery Encode(string query) => new EncodedQuery(this, index, model.EncodeDense([query], RetrievalSide.Query)[0]);
 
     public async Task<IEncodedQuery> EncodeAsync(string query, CancellationToken cancellationToken)
     {
         EncodedTexts<float[]> encoded = await model.EncodeDenseAsync([query], RetrievalSide.Query, cancellationToken).ConfigureAwait(false);
-        return new EncodedQuery(index, encoded.Vectors[0]);
+        return new EncodedQuery(this, index, encoded.Vectors[0]);
     }
 
     public void Dispose() => index.Dispose();
 
-    private static int Search(DenseIndex index, ReadOnlySpan<float> vector, Span<Hit> hits)
+    private int Search(ReadOnlySpan<float> vector, Span<Hit> hits)
     {
         long begun = Telemetry.BeginSearch();
-        int count = index.Search(vector, hits);
+        int count = index.Search(vector, hits, filter);
         Telemetry.EndSearch(begun, IndexKind.Dense);
         return count;
     }
 
-    private sealed class EncodedQuery(DenseIndex index, float[] vector) : IEncodedQuery
+    private sealed class EncodedQuery(DenseEngine engine, SegmentedIndex index, float[] vector) : IEncodedQuery
     {
         public IReadOnlyList<QueryTerm> Terms => [];
 
         public Hit[] Search(int k)
         {
             var hits = new Hit[Math.Min(k, index.DocumentCount)];
-            return hits[..DenseEngine.Search(index, vector, hits)];
+            return hits[..engine.Search(vector, hits)];
         }
 
         public (float Score, IReadOnlyList<MatchedTerm> Terms, IReadOnlyList<int> TermIds) Explain(int docId)
         {
             double score = 0;
-            ReadOnlySpan<float> document = index.Vector(docId);
+            ReadOnlySpan<float> document = index.DenseVector(docId);
             for (int i = 0; i < vector.Length; i++)
             {
                 score += (double)vector[i] * document[i];

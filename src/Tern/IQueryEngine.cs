@@ -13,6 +13,9 @@ internal interface IQueryEngine : IDisposable
 
     bool TryFind(string externalId, out int docId);
 
+    /// <summary>What is stored of a document, valid until Dispose; empty where nothing is.</summary>
+    ReadOnlySpan<byte> Payload(string id);
+
     /// <summary>The best k documents of many queries, in the order of the queries.</summary>
     Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken);
 

@@ -52,6 +52,10 @@ public sealed record IndexDescription(IndexKind Kind, int DocumentCount, string 
     /// <summary>The model's directory as seen from <paramref name="indexDirectory"/>.</summary>
     public string ModelDirectory(string indexDirectory) => Path.GetFullPath(Path.Combine(Path.GetFullPath(indexDirectory), Model));
 
-    internal void Save(string directory) =>
-        File.WriteAllBytes(Path.Combine(directory, FileName), JsonSerializer.SerializeToUtf8Bytes(this, StoredJsonContext.Default.IndexDescription));
+    internal void Save(string directory)
+    {
+        using var stream = new FileStream(Path.Combine(directory, FileName), FileMode.Create, FileAccess.Write);
+        stream.Write(JsonSerializer.SerializeToUtf8Bytes(this, StoredJsonContext.Default.IndexDescription));
+        stream.Flush(flushToDisk: true);
+    }
 }

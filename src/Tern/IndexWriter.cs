@@ -25,6 +25,12 @@ public sealed record IndexWriterOptions
     /// <summary>Dense only: which narrow copy a search reads first. Hits and scores are the same with any.</summary>
     public DenseScan Scan { get; init; } = DenseScan.Int8;
 
+    /// <summary>Sparse only: the weight that becomes the greatest 8-bit impact, for indexes that will be merged or take later documents; 0 takes the documents' greatest.</summary>
+    public float LargestWeight { get; init; }
+
+    /// <summary>What documents can be filtered by, from <see cref="Document.Fields"/>.</summary>
+    public IReadOnlyList<FieldDefinition> Fields { get; init; } = [];
+
     /// <summary>BM25 only.</summary>
     public Bm25Parameters Bm25 { get; init; } = Bm25Parameters.Default;
 
@@ -44,43 +50,50 @@ public static class IndexWriter
         options ??= new IndexWriterOptions();
         IndexKind kind = model.Contract.Kind == RepresentationKind.Sparse ? IndexKind.Sparse : IndexKind.Dense;
         string relativeModel = Path.GetRelativePath(Path.GetFullPath(directory), Path.GetFullPath(modelDirectory));
-        return Write(directory, new IndexDescription(kind, 0, relativeModel, model.Fingerprint), options, (path, stored) =>
+        var settings = new IndexSettings
         {
-            if (kind == IndexKind.Sparse)
+            Kind = kind == IndexKind.Sparse ? VectorKind.Sparse : VectorKind.Dense,
+            Dimension = model.Dimension,
+            Precision = kind == IndexKind.Sparse ? options.Precision : ImpactPrecision.Byte,
+            Layout = options.Layout,
+            Fingerprint = model.Fingerprint,
+            HasPayload = true,
+            Fields = options.Fields,
+            LargestWeight = options.LargestWeight,
+            Scan = kind == IndexKind.Dense ? options.Scan : DenseScan.Float32,
+            MemoryByteCount = options.MemoryByteCount,
+        };
+        using var pending = new PendingDirectory(directory, IndexDescription.FileName);
+        int count;
+        using (var builder = new SegmentBuilder(pending.Path, settings))
+        {
+            DocumentEncoding.ForEach(model, documents, options.Store, options.Fields, document =>
             {
-                using var builder = new SparseIndexBuilder(path, new SparseIndexOptions { VocabularySize = model.Dimension, Precision = options.Precision, Layout = options.Layout, MemoryByteCount = options.MemoryByteCount, Fingerprint = model.Fingerprint });
-                model.EncodeSparseDocuments(documents, (document, vector) =>
-                {
-                    builder.Add(document.Id, vector);
-                    stored.Add(document, model.Contract.Compose(document));
-                }, cancellationToken);
-                if (options.Reorder)
-                {
-                    builder.Reorder(cancellationToken: cancellationToken);
-                }
+                builder.Add(document);
+                options.Progress?.Invoke(builder.DocumentCount);
+            }, cancellationToken);
+            if (options.Reorder)
+            {
+                builder.Reorder(cancellationToken);
+            }
 
-                builder.Complete();
-            }
-            else
-            {
-                using var builder = new DenseIndexBuilder(path, model.Dimension, model.Fingerprint, options.Scan);
-                model.EncodeDenseDocuments(documents, (document, vector) =>
-                {
-                    builder.Add(document.Id, vector);
-                    stored.Add(document, model.Contract.Compose(document));
-                }, cancellationToken);
-                builder.Complete();
-            }
-        });
+            builder.Complete();
+            count = builder.DocumentCount;
+        }
+
+        return Complete(pending, new IndexDescription(kind, count, relativeModel, model.Fingerprint));
     }
 
     /// <summary>Analyses titles and texts into English word stems and indexes them for BM25.</summary>
     public static IndexDescription WriteBm25(string directory, IEnumerable<Document> documents, IndexWriterOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new IndexWriterOptions();
-        return Write(directory, new IndexDescription(IndexKind.Bm25, 0, "", ""), options, (path, stored) =>
+        using var pending = new PendingDirectory(directory, IndexDescription.FileName);
+        int count = 0;
+        using (var stored = new DocumentStoreWriter(pending.Path))
         {
-            var builder = new Bm25IndexBuilder(path, options.Bm25);
+            var fields = new FieldsFile(options.Fields);
+            var builder = new Bm25IndexBuilder(pending.Path, options.Bm25);
             List<string> terms = [];
             foreach (Document document in documents)
             {
@@ -89,40 +102,65 @@ public static class IndexWriter
                 terms.Clear();
                 WordAnalyzer.English.Analyze(text, terms);
                 builder.Add(document.Id, terms);
-                stored.Add(document, text);
+                stored.Add(document.Id, options.Store(document, text).ToJson());
+                fields.Add(document.Id, DocumentEncoding.Fields(document, options.Fields));
+                count++;
+                options.Progress?.Invoke(count);
             }
 
+            stored.Complete();
+            fields.Write(pending.Path);
             builder.Complete();
-        });
+        }
+
+        return Complete(pending, new IndexDescription(IndexKind.Bm25, count, "", ""));
     }
 
-    private static IndexDescription Write(string directory, IndexDescription description, IndexWriterOptions options, Action<string, StoredDocuments> build)
+    /// <summary>
+    /// Encodes documents and puts them into an index that is there, in the place of those of the same id; they are committed,
+    /// and searched, every <paramref name="commitEvery"/> documents. Returns how many they were.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The index was built with another model, or it is one that cannot be updated.</exception>
+    public static int Add(string directory, RetrieverModel model, IEnumerable<Document> documents, IndexWriterOptions? options = null, int commitEvery = 1000, CancellationToken cancellationToken = default)
     {
+        options ??= new IndexWriterOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(commitEvery, 1);
+        using SegmentedIndexWriter writer = SegmentedIndexWriter.Open(directory);
+        if (writer.Settings.Fingerprint != model.Fingerprint)
+        {
+            throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {writer.Settings.Fingerprint}) than the one given ({model.Fingerprint})");
+        }
+
+        int count = 0;
+        DocumentEncoding.ForEach(model, documents, options.Store, writer.Settings.Fields, document =>
+        {
+            writer.Upsert(writer.Settings.HasPayload ? document : document with { Payload = default });
+            if (++count % commitEvery == 0)
+            {
+                writer.Commit();
+            }
+
+            options.Progress?.Invoke(count);
+        }, cancellationToken);
+        writer.Merge(cancellationToken);
+        return count;
+    }
+
+    /// <summary>Joins indexes that were built apart (<see cref="IndexMerge"/>) into a new directory, which refers to the model of the first.</summary>
+    public static IndexDescription Merge(string directory, IReadOnlyList<string> shards, IndexWriterOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new IndexWriterOptions();
+        IndexDescription first = IndexDescription.Load(shards[0]);
+        string model = first.Model.Length == 0 ? "" : Path.GetRelativePath(Path.GetFullPath(directory), first.ModelDirectory(shards[0]));
         using var pending = new PendingDirectory(directory, IndexDescription.FileName);
-        using var stored = new StoredDocuments(pending.Path, options);
-        build(pending.Path, stored);
-        stored.Complete();
-        description = description with { DocumentCount = stored.Count };
+        int count = IndexMerge.Write(pending.Path, shards, options.Reorder, options.Progress, cancellationToken);
+        return Complete(pending, first with { DocumentCount = count, Model = model });
+    }
+
+    private static IndexDescription Complete(PendingDirectory pending, IndexDescription description)
+    {
         description.Save(pending.Path);
         pending.Complete();
         return description;
-    }
-
-    private sealed class StoredDocuments(string directory, IndexWriterOptions options) : IDisposable
-    {
-        private readonly DocumentStoreWriter _writer = new(directory);
-
-        public int Count { get; private set; }
-
-        public void Add(Document document, string text)
-        {
-            _writer.Add(document.Id, options.Store(document, text).ToJson());
-            Count++;
-            options.Progress?.Invoke(Count);
-        }
-
-        public void Complete() => _writer.Complete();
-
-        public void Dispose() => _writer.Dispose();
     }
 }

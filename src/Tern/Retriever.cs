@@ -9,16 +9,14 @@ namespace Tern;
 public sealed class Retriever : IDisposable
 {
     private readonly IQueryEngine _engine;
-    private readonly DocumentStore? _documents;
     private readonly RetrieverModel? _model;
     private readonly bool _ownsModel;
     private int _disposed;
 
-    private Retriever(IndexDescription description, IQueryEngine engine, DocumentStore? documents, RetrieverModel? model, bool ownsModel)
+    private Retriever(IndexDescription description, IQueryEngine engine, RetrieverModel? model, bool ownsModel)
     {
         Description = description;
         _engine = engine;
-        _documents = documents;
         _model = model;
         _ownsModel = ownsModel;
     }
@@ -41,7 +39,7 @@ public sealed class Retriever : IDisposable
         IndexDescription description = IndexDescription.Load(directory);
         if (description.Kind == IndexKind.Bm25)
         {
-            return Open(directory, description, null, false, options.Verify);
+            return Open(directory, description, null, false, options);
         }
 
         string modelDirectory = options.ModelDirectory ?? description.ModelDirectory(directory);
@@ -58,7 +56,7 @@ public sealed class Retriever : IDisposable
                 throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {description.Fingerprint}) than {modelDirectory} ({model.Fingerprint}): give the right model (--model) or build the index again");
             }
 
-            return Open(directory, description, model, true, options.Verify, options.Algorithm);
+            return Open(directory, description, model, true, options);
         }
         catch
         {
@@ -76,7 +74,7 @@ public sealed class Retriever : IDisposable
             throw new InvalidDataException($"{directory}: the index was built with another model (fingerprint {description.Fingerprint}) than the one given ({model.Fingerprint}): build the index again");
         }
 
-        return Open(directory, description, model, false, true);
+        return Open(directory, description, model, false, new RetrieverOptions());
     }
 
     /// <summary>The best <paramref name="k"/> documents for one query, best first, with stored documents and matched terms.</summary>
@@ -139,7 +137,7 @@ public sealed class Retriever : IDisposable
 
     /// <summary>What the index keeps of a document; null where it keeps nothing.</summary>
     public StoredDocument? Document(string id) =>
-        _documents is not null && _documents.TryGet(id, out ReadOnlySpan<byte> json) ? StoredDocument.FromJson(json, $"stored document '{id}'") : null;
+        _engine.Payload(id) is { IsEmpty: false } json ? StoredDocument.FromJson(json, $"stored document '{id}'") : null;
 
     public void Dispose()
     {
@@ -149,7 +147,6 @@ public sealed class Retriever : IDisposable
         }
 
         _engine.Dispose();
-        _documents?.Dispose();
         if (_ownsModel)
         {
             _model?.Dispose();
@@ -165,21 +162,43 @@ public sealed class Retriever : IDisposable
         }),
     ];
 
-    private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, bool verify, SearchAlgorithm? algorithm = null)
+    private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, RetrieverOptions options) =>
+        new(description, description.Kind == IndexKind.Bm25 ? OpenBm25(directory, options) : OpenLearned(directory, description.Kind, model!, options), model, ownsModel);
+
+    private static IQueryEngine OpenLearned(string directory, IndexKind kind, RetrieverModel model, RetrieverOptions options)
     {
-        IQueryEngine engine = description.Kind switch
-        {
-            IndexKind.Sparse => new SparseEngine(SparseIndex.Open(directory, verify), model!, new SparseSearchOptions { Algorithm = algorithm }),
-            IndexKind.Dense => new DenseEngine(DenseIndex.Open(directory, verify), model!),
-            _ => new Bm25Engine(Bm25Index.Open(directory, verify)),
-        };
+        var index = SegmentedIndex.Open(directory, options.Verify);
         try
         {
-            return new Retriever(description, engine, DocumentStore.Open(directory, verify), model, ownsModel);
+            DocumentFilter? filter = options.Filter is { } expression ? index.Filter(expression) : null;
+            return kind == IndexKind.Sparse
+                ? new SparseEngine(index, model, new SparseSearchOptions { Algorithm = options.Algorithm, Filter = filter })
+                : new DenseEngine(index, model, filter);
         }
         catch
         {
-            engine.Dispose();
+            index.Dispose();
+            throw;
+        }
+    }
+
+    private static Bm25Engine OpenBm25(string directory, RetrieverOptions options)
+    {
+        DocumentFilter? filter = null;
+        if (options.Filter is { } expression)
+        {
+            using var segments = SegmentedIndex.Open(directory, options.Verify);
+            filter = segments.Filter(expression);
+        }
+
+        var index = Bm25Index.Open(directory, options.Verify);
+        try
+        {
+            return new Bm25Engine(index, DocumentStore.Open(directory, options.Verify), filter);
+        }
+        catch
+        {
+            index.Dispose();
             throw;
         }
     }

@@ -13,6 +13,9 @@ public sealed record RetrieverOptions
     /// <summary>How a sparse index is searched; null leaves it to the planner. Hits do not depend on it.</summary>
     public SearchAlgorithm? Algorithm { get; init; }
 
+    /// <summary>Which documents may be found, as <c>lang = en and year &gt;= 2020</c> over the index's fields; null: all.</summary>
+    public string? Filter { get; init; }
+
     /// <summary>Compare all checksums of the index when it is opened.</summary>
     public bool Verify { get; init; } = true;
 }

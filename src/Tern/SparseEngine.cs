@@ -3,7 +3,7 @@ using Tern.Retrieval;
 namespace Tern;
 
 /// <summary>Learned sparse vectors over the inverted index.</summary>
-internal sealed class SparseEngine(SparseIndex index, RetrieverModel model, SparseSearchOptions options) : IQueryEngine
+internal sealed class SparseEngine(SegmentedIndex index, RetrieverModel model, SparseSearchOptions options) : IQueryEngine
 {
     // More terms than an index searches are not needed; the heaviest stay.
     private const int MostTerms = 8192;
@@ -17,6 +17,8 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model, Spar
     public string ExternalId(int docId) => index.ExternalId(docId);
 
     public bool TryFind(string externalId, out int docId) => index.TryFind(externalId, out docId);
+
+    public ReadOnlySpan<byte> Payload(string id) => index.TryFind(id, out int docId) ? index.Payload(docId) : default;
 
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
         index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k, options: options);
@@ -85,7 +87,7 @@ internal sealed class SparseEngine(SparseIndex index, RetrieverModel model, Spar
         }
     }
 
-    private SparseIndex Index => index;
+    private SegmentedIndex Index => index;
 
     private string TermText(int term) => model.Tokenizer.TokenText(term);
 }

@@ -10,9 +10,10 @@ internal static class BenchCommand
 {
     private const string Every = "all";
 
-    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, one query at a time.")
+    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, one query at a time, and updates of an index while it is searched.")
     {
         CreateSearch(terminal),
+        UpdateBenchCommand.Create(terminal),
     };
 
     private static Verb CreateSearch(Terminal terminal)

@@ -114,7 +114,7 @@ internal static class ImportCommand
 
     private static void WriteIndex(string directory, VectorSource source, int? dimension, int megabytes, CancellationToken cancellationToken)
     {
-        using var pending = new PendingDirectory(directory, "manifest.json");
+        using var pending = new PendingDirectory(directory, "manifest.json", "writer.lock");
         if (source.Sparse is { } sparse)
         {
             // Names that are numbered as they come are counted by the first of the two readings.

@@ -139,13 +139,9 @@ internal sealed class VectorSource : IDisposable
 
     private static VectorSource OpenIndex(string directory)
     {
-        if (DenseIndex.Exists(directory))
-        {
-            var dense = DenseIndex.Open(directory);
-            return new VectorSource(null, Enumerable.Range(0, dense.DocumentCount).Select(i => new DenseDocument(dense.ExternalId(i), dense.Vector(i).ToArray())), dense.Dimension, TermNames.Ids, dense);
-        }
-
-        var sparse = SparseIndex.Open(directory);
-        return new VectorSource(Enumerable.Range(0, sparse.DocumentCount).Select(i => new SparseDocument(sparse.ExternalId(i), sparse.Vector(i))), null, sparse.VocabularySize, TermNames.OfIndex(sparse), sparse);
+        var index = SegmentedIndex.Open(directory);
+        return index.Settings.Kind == VectorKind.Dense
+            ? new VectorSource(null, index.Documents().Select(i => new DenseDocument(index.ExternalId(i), index.DenseVector(i).ToArray())), index.Settings.Dimension, TermNames.Ids, index)
+            : new VectorSource(index.Documents().Select(i => new SparseDocument(index.ExternalId(i), index.SparseVector(i))), null, index.Settings.Dimension, TermNames.OfIndex(index), index);
     }
 }

@@ -39,7 +39,7 @@ public sealed class TermNames
     }
 
     /// <summary>The words of a BM25 index; <see cref="Ids"/> for an index of learned vectors, which has none.</summary>
-    public static TermNames OfIndex(SparseIndex index) => index.Words is { } words ? Of(Enumerable.Range(0, words.Count).Select(words.Word)) : Ids;
+    public static TermNames OfIndex(SegmentedIndex index) => index.Words is { } words ? Of(Enumerable.Range(0, words.Count).Select(words.Word)) : Ids;
 
     /// <summary>Starts empty; <see cref="Find"/> gives every new name the next id.</summary>
     public static TermNames Growing() => new([], grows: true);

@@ -1,10 +1,7 @@
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
-
 namespace Tern.Retrieval.Files;
 
 /// <summary>The disk.</summary>
-internal sealed partial class PhysicalFiles : IFileSystem
+internal sealed class PhysicalFiles : IFileSystem
 {
     private const int BufferByteCount = 1 << 16;
 
@@ -28,22 +25,7 @@ internal sealed partial class PhysicalFiles : IFileSystem
 
     public void DeleteDirectory(string path) => Directory.Delete(path, recursive: true);
 
-    public void SyncDirectory(string path)
-    {
-        // Windows writes names through its own journal and cannot flush a directory.
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
-        using SafeFileHandle handle = Open(path, 0);
-        if (handle.IsInvalid)
-        {
-            throw new IOException($"{path}: the directory cannot be opened to flush it: {Marshal.GetLastPInvokeErrorMessage()}");
-        }
-
-        RandomAccess.FlushToDisk(handle);
-    }
+    public void SyncDirectory(string path) => DirectoryFlush.Flush(path);
 
     public bool Exists(string path) => File.Exists(path);
 
@@ -57,8 +39,4 @@ internal sealed partial class PhysicalFiles : IFileSystem
     }
 
     public SectionFile OpenSections(string path, ulong magic) => SectionFile.Open(path, magic);
-
-    // .NET opens no directories.
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial SafeFileHandle Open(string path, int flags);
 }

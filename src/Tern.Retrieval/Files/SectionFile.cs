@@ -164,6 +164,41 @@ internal sealed unsafe class SectionFile : IDisposable
         CheckZero("end of file", end, (ulong)ByteCount);
     }
 
+    /// <summary>Verifies everything and hands over an error for each damaged page and gap.</summary>
+    public void FindDamage(Action<InvalidDataException> report)
+    {
+        ulong end = HeaderByteCount;
+        for (int at = 0; at < _sections.Length; at++)
+        {
+            SectionEntry section = _sections[at];
+            ulong gap = end;
+            Try(() => CheckZero(NameText(section.Name), gap, section.Offset));
+            long firstPage = FirstPage(at);
+            int index = at;
+            for (long page = 0; at < _sections.Length - 1 && page < PageCount(section.Length); page++)
+            {
+                long number = page;
+                Try(() => VerifyPage(index, firstPage, number));
+            }
+
+            end = section.Offset + section.Length;
+        }
+
+        Try(() => CheckZero("end of file", end, (ulong)ByteCount));
+
+        void Try(Action check)
+        {
+            try
+            {
+                check();
+            }
+            catch (InvalidDataException e)
+            {
+                report(e);
+            }
+        }
+    }
+
     public InvalidDataException Invalid(string section, long offset, string problem) => new($"{Path}: section '{section}' at offset {offset}: {problem}");
 
     /// <summary>The error for a bad value inside a section.</summary>

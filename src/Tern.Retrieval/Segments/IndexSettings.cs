@@ -36,6 +36,9 @@ public sealed record IndexSettings
     /// <summary>As <see cref="SparseIndexOptions.LargestWeight"/>; for an index whose scale is not fixed by its documents yet.</summary>
     public float LargestWeight { get; init; }
 
+    /// <summary>As <see cref="SparseIndexOptions.MemoryByteCount"/>, of one build; no index keeps it.</summary>
+    public long MemoryByteCount { get; init; }
+
     /// <summary>What one unit of an 8-bit impact is worth in every segment; 0 while no document has fixed it.</summary>
     internal float ImpactScale { get; init; }
 

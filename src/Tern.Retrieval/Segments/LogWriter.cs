@@ -93,8 +93,7 @@ internal sealed class LogWriter : IDisposable
         }
         catch (IOException)
         {
-            // The commit is durable; only that a later cut of the file would go unnoticed.
-            _broken = true;
+            // The commit is durable; until the next one a cut of the file would go unnoticed.
         }
     }
 

@@ -34,6 +34,7 @@ public sealed class SegmentBuilder : IDisposable
                 Precision = settings.Precision,
                 Layout = settings.Layout,
                 Fingerprint = settings.Fingerprint,
+                MemoryByteCount = settings.MemoryByteCount,
                 LargestWeight = settings.LargestWeight,
                 ImpactScale = settings.ImpactScale == 0 ? null : settings.ImpactScale,
             });
@@ -74,6 +75,7 @@ public sealed class SegmentBuilder : IDisposable
 
     public void Dispose()
     {
+        _sparse?.Dispose();
         _sparse?.Dispose();
         _dense?.Dispose();
         _payloads?.Dispose();

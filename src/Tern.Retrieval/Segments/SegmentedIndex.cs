@@ -50,13 +50,16 @@ public sealed class SegmentedIndex : IDisposable
 
     public int SegmentCount => _views.Length;
 
+    /// <summary>What each segment holds; the log's is the last, in memory.</summary>
+    public IReadOnlyList<SegmentStatistics> Segments => [.. _views.Select(view => new SegmentStatistics(view.Segment.Name, view.Segment.DocumentCount, view.Deleted.Count, view.Segment.Sparse?.PostingCount ?? ((long)view.Segment.DocumentCount * Settings.Dimension), view.Segment.ByteCount))];
+
     /// <summary>Size of the segments.</summary>
     public long ByteCount => _views.Sum(view => view.Segment.ByteCount);
 
-    /// <summary>The index's own inverted segment, where it is the only one and whole; else null.</summary>
-    public SparseIndex? OnlySparse => _views is [{ Live: null, Segment.Sparse: { } sparse }] ? sparse : null;
-
     internal IReadOnlyList<SegmentView> Views => _views;
+
+    /// <summary>Only of a BM25 index, which has one segment.</summary>
+    internal WordTable? Words => _views is [{ Segment.Sparse: { } sparse }] ? sparse.Words : null;
 
     /// <summary>True when the directory holds an index, built or updated.</summary>
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, IndexManifest.FileName)) || GenerationFiles.List(directory).Count > 0;

@@ -28,14 +28,18 @@ public static class CorpusReader
         }
     }
 
-    internal static Document FromJson(JsonRecord record) => new(
-        record.Id("_id", "docid", "id", "doc_id"),
-        record.OptionalString("title") ?? "",
-        record.String("text", "document_text", "contents"))
+    internal static Document FromJson(JsonRecord record)
     {
-        Name = record.MetadataText("name"),
-        Summary = record.MetadataText("summary"),
-    };
+        var document = new Document(
+            record.Id("_id", "docid", "id", "doc_id"),
+            record.OptionalString("title") ?? "",
+            record.String("text", "document_text", "contents"))
+        {
+            Name = record.MetadataText("name"),
+            Summary = record.MetadataText("summary"),
+        };
+        return record.MetadataFields("name", "summary") is { Count: > 0 } fields ? document with { Fields = fields } : document;
+    }
 
     private static IEnumerable<Document> ReadTsv(LineReader reader, string? line)
     {

@@ -82,6 +82,32 @@ internal readonly struct JsonRecord(LineReader reader, JsonElement element)
             ? value.GetString()!
             : "";
 
+    /// <summary>The texts, numbers and truth values of "metadata" but for some names; null where there are none.</summary>
+    public Dictionary<string, string>? MetadataFields(params ReadOnlySpan<string> except)
+    {
+        if (!element.TryGetProperty("metadata", out JsonElement metadata) || metadata.ValueKind != JsonValueKind.Object)
+        {
+            return null;
+        }
+
+        Dictionary<string, string>? fields = null;
+        foreach (JsonProperty property in metadata.EnumerateObject())
+        {
+            string? value = property.Value.ValueKind switch
+            {
+                JsonValueKind.String => property.Value.GetString(),
+                JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => property.Value.GetRawText(),
+                _ => null,
+            };
+            if (value is not null && !except.Contains(property.Name))
+            {
+                (fields ??= [])[property.Name] = value;
+            }
+        }
+
+        return fields;
+    }
+
     public InvalidDataException Malformed(string problem) => reader.Malformed(problem);
 
     private List<T> Array<T>(string name, Func<JsonElement, string, T> convert)

@@ -120,7 +120,7 @@ public sealed class SdkDocumentationTests : IDisposable
         Assert.DoesNotContain(copy.Summary, copy.Text, StringComparison.Ordinal);
 
         SdkDocumentation.Write(collection, _folder.File("sdkdocs"));
-        Assert.Equal(collection.Members.Select(m => new Document(m.Id, "", m.Text) { Name = m.FullName, Summary = m.Summary }), CorpusReader.Read(_folder.File("sdkdocs")));
+        Assert.Equal(collection.Members.Select(m => new Document(m.Id, "", m.Text) { Name = m.FullName, Summary = m.Summary }), CorpusReader.Read(_folder.File("sdkdocs")).Select(document => document with { Fields = new Document("", "", "").Fields }));
         Assert.Equal(collection.Train.Count + collection.Dev.Count + collection.Test.Count, QueryReader.Read(_folder.File("sdkdocs")).Count());
         string[] judgements = File.ReadAllLines(_folder.File("sdkdocs/qrels/test.tsv"));
         Assert.Equal("query-id\tcorpus-id\tscore", judgements[0]);

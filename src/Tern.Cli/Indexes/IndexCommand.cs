@@ -2,7 +2,7 @@ using System.CommandLine;
 using Tern.Retrieval;
 using Tern.Text;
 
-namespace Tern.Cli;
+namespace Tern.Cli.Indexes;
 
 /// <summary><c>tern index</c>: a corpus into a sparse, dense or BM25 index directory.</summary>
 internal static class IndexCommand
@@ -12,6 +12,13 @@ internal static class IndexCommand
     {
         Verb command = CreateBuild(terminal, "index");
         command.Add(CreateBuild(terminal, "build"));
+        command.Add(IndexAddCommand.Create(terminal));
+        command.Add(IndexDeleteCommand.Create(terminal));
+        command.Add(IndexMergeCommand.Create(terminal));
+        command.Add(IndexCompactCommand.Create(terminal));
+        command.Add(IndexVerifyCommand.Create(terminal));
+        command.Add(IndexStatsCommand.Create(terminal));
+        command.Add(IndexFuzzCommand.Create(terminal));
         return command;
     }
 
@@ -28,6 +35,8 @@ internal static class IndexCommand
         Option<bool> reorder = new("--reorder") { Description = "Sparse indexes: put documents with the same terms side by side, for a smaller and faster index; takes minutes for a million." };
         Option<int?> memory = Flags.OptionalCount("--memory", "Sparse indexes: megabytes of memory that the index's building may take beside the model; what does not fit waits in a file beside the index.", least: 128);
         Option<string> scan = Flags.Choice("--scan", "Dense indexes: the copy of the vectors that a search reads first; a narrower one is faster, hits and scores are the same.", "int8", [.. Enum.GetNames<DenseScan>().Reverse().Select(n => n.ToLowerInvariant())]);
+        Option<double> largestWeight = Flags.Number("--largest-weight", "Sparse indexes with 8-bit weights: the weight that becomes the greatest; one value for indexes that are to be merged. 0: the documents' greatest.", 0);
+        Option<string[]> fields = IndexFlags.Fields();
         Option<bool> json = Flags.Json("what was built");
         var modelFlags = new ModelFlags();
         var command = new Verb(name, "Builds a sparse, dense or BM25 index and stores names and summaries to show with the hits.")
@@ -36,6 +45,7 @@ internal static class IndexCommand
             [
                 "tern index build --corpus beir/scifact --model models/sparse --output idx/scifact-sparse",
                 "tern index build --corpus collection.tsv.gz --bm25 --output idx/msmarco-bm25",
+                "tern index build --corpus news.jsonl --model models/sparse --field lang --field year:number --output idx/news",
             ],
             ForeignFlags = new Dictionary<string, string>
             {
@@ -48,7 +58,7 @@ internal static class IndexCommand
                 ["--model-name-or-path"] = "--model",
             },
         };
-        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, layout, reorder, memory, scan, json })
+        foreach (Option option in new Option[] { corpus, output, model, bm25, k1, b, impacts, layout, reorder, memory, scan, largestWeight, fields, json })
         {
             command.Add(option);
         }
@@ -79,6 +89,8 @@ internal static class IndexCommand
                     Reorder = parsed.GetValue(reorder),
                     MemoryByteCount = (long)(parsed.GetValue(memory) ?? 0) << 20,
                     Scan = Enum.Parse<DenseScan>(parsed.GetRequiredValue(scan), ignoreCase: true),
+                    LargestWeight = (float)parsed.GetValue(largestWeight),
+                    Fields = IndexFlags.ReadFields(parsed.GetValue(fields)),
                     Bm25 = new Bm25Parameters((float)parsed.GetValue(k1), (float)parsed.GetValue(b)),
                     Progress = progress.Report,
                 };
@@ -116,9 +128,7 @@ internal static class IndexCommand
         }
         else
         {
-            terminal.Out.WriteLine(Invariant($"{directory}: {kind} index of {description.DocumentCount:N0} documents, {Size(bytes)}"));
+            terminal.Out.WriteLine(Invariant($"{directory}: {kind} index of {description.DocumentCount:N0} documents, {IndexFlags.Size(bytes)}"));
         }
     }
-
-    private static string Size(long bytes) => bytes < 1_000_000 ? Invariant($"{bytes / 1e3:0.0} kB") : Invariant($"{bytes / 1e6:0.0} MB");
 }
