@@ -11,7 +11,7 @@ public class DiskFullTests
     public void WhatWasCommittedStaysAndTheRestCanBeDoneAgain()
     {
         int failures = 0, operations = Count();
-        for (int fails = 0; fails < operations; fails += 3)
+        for (int fails = 0; fails < operations; fails += 7)
         {
             failures += Run(fails) ? 1 : 0;
         }
@@ -50,7 +50,7 @@ public class DiskFullTests
                 documents.RequireEqual(index, index.Commit);
             }
 
-            using var writer = SegmentedIndexWriter.Open(directory.Path, Options);
+            using var writer = SegmentedIndexWriter.Open(new RecordedFiles(), directory.Path, Options);
             writer.Upsert(documents.Document("after"));
             writer.Compact();
             using var after = SegmentedIndex.Open(directory.Path);

@@ -101,7 +101,7 @@ public class PowerCutTests
     private static void RequireThatAWriterGoesOn(string path, ChangedDocuments documents, SegmentedIndexWriterOptions options)
     {
         long commit;
-        using (var writer = SegmentedIndexWriter.Open(path, options))
+        using (var writer = SegmentedIndexWriter.Open(new RecordedFiles(), path, options))
         {
             commit = writer.LastCommit;
             writer.Upsert(documents.Document("after"));

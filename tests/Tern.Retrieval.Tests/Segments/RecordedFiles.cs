@@ -27,7 +27,7 @@ internal abstract record FileOperation
     public sealed record Note(int Value) : FileOperation;
 }
 
-/// <summary>The disk, with a list of all that was asked of it, so that any state that a power cut could leave can be made again.</summary>
+/// <summary>The disk, with a list of all that was asked of it, so that any state that a power cut could leave can be made again. Nothing is flushed, which takes time.</summary>
 internal class RecordedFiles : IFileSystem
 {
     private readonly Lock _lock = new();
@@ -55,7 +55,7 @@ internal class RecordedFiles : IFileSystem
         int file;
         lock (_lock)
         {
-            file = _fileOfPath[path];
+            file = _fileOfPath.TryGetValue(path, out int known) ? known : _fileOfPath[path] = _fileCount++;
         }
 
         return new RecordedStream(this, (FileStream)PhysicalFiles.Instance.OpenToWrite(path), file);
@@ -73,8 +73,7 @@ internal class RecordedFiles : IFileSystem
         Record(new FileOperation.Rename(from, to));
         lock (_lock)
         {
-            _fileOfPath.Remove(from, out int file);
-            _fileOfPath[to] = file;
+            _fileOfPath[to] = _fileOfPath.Remove(from, out int file) ? file : _fileCount++;
         }
 
         PhysicalFiles.Instance.Move(from, to);
