@@ -19,6 +19,7 @@ public enum IndexKind
 
 /// <summary>
 /// <c>index.json</c> of an index directory: its kind, and for a learned one the model that encodes its queries.
+/// The number of documents is that of the build; later changes do not reach it.
 /// <paramref name="Model"/> is relative to the index directory where both are on one volume; empty for BM25.
 /// </summary>
 public sealed record IndexDescription(IndexKind Kind, int DocumentCount, string Model, string Fingerprint)

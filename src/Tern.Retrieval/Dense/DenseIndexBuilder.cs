@@ -23,6 +23,7 @@ public sealed class DenseIndexBuilder : IDisposable
     public DenseIndexBuilder(string directory, int dimension, string fingerprint = "", DenseScan scan = DenseScan.Float32)
         : this(PhysicalFiles.Instance, directory, dimension, fingerprint, scan)
     {
+        GenerationFiles.RefuseUpdated(directory);
     }
 
     internal DenseIndexBuilder(IFileSystem files, string directory, int dimension, string fingerprint, DenseScan scan)

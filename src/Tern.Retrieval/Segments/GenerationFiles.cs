@@ -41,7 +41,7 @@ internal static class GenerationFiles
     {
         if (List(directory).Count > 0)
         {
-            throw new InvalidDataException($"{directory}: the index was updated after it was built and may have several segments; open it as a {nameof(SegmentedIndex)}");
+            throw new InvalidDataException($"{directory}: the index was updated after it was built and may have several segments; open it as a {nameof(SegmentedIndex)}, build in another directory");
         }
     }
 

@@ -12,7 +12,15 @@ internal static class IndexOpening
         {
             if (GenerationFiles.OpenNewest(directory) is not { } newest)
             {
-                return OpenBuilt(directory, verify);
+                try
+                {
+                    return OpenBuilt(directory, verify);
+                }
+                catch (Exception e) when (e is FileNotFoundException or InvalidDataException && attempt < 100 && GenerationFiles.List(directory).Count > 0)
+                {
+                    // A writer has begun meanwhile.
+                    continue;
+                }
             }
 
             try

@@ -19,6 +19,7 @@ public sealed class SegmentBuilder : IDisposable
     public SegmentBuilder(string directory, IndexSettings settings)
         : this(PhysicalFiles.Instance, directory, settings)
     {
+        GenerationFiles.RefuseUpdated(directory);
     }
 
     internal SegmentBuilder(IFileSystem files, string directory, IndexSettings settings)

@@ -31,6 +31,7 @@ public sealed class SparseIndexBuilder : IDisposable
     public SparseIndexBuilder(string directory, SparseIndexOptions options)
         : this(PhysicalFiles.Instance, directory, options)
     {
+        GenerationFiles.RefuseUpdated(directory);
     }
 
     internal SparseIndexBuilder(IFileSystem files, string directory, SparseIndexOptions options)
