@@ -26,6 +26,15 @@ internal sealed record GenerationSegment
     public string DeletedFile { get; init; } = "";
 
     public string DeletedChecksum { get; init; } = "";
+
+    public static GenerationSegment Of(Segment segment) => new()
+    {
+        Directory = segment.Name,
+        DocumentCount = segment.DocumentCount,
+        Checksum = segment.Checksum,
+        PayloadChecksum = segment.PayloadChecksum,
+        FieldsChecksum = segment.FieldsChecksum,
+    };
 }
 
 /// <summary>

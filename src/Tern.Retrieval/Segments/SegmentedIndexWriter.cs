@@ -27,22 +27,24 @@ public sealed class SegmentedIndexWriter : IDisposable
     private readonly SegmentedIndexWriterOptions _options;
     private readonly FileStream _lock;
     private readonly Dictionary<string, IndexDocument?> _pending = [];
-    private readonly Dictionary<string, IndexDocument?> _committed = [];
+    private readonly Dictionary<string, IndexDocument?> _committed;
     private GenerationManifest _manifest;
-    private List<(Segment Segment, DeletedDocuments Deleted)> _segments = [];
+    private List<(Segment Segment, DeletedDocuments Deleted)> _segments;
     private LogWriter _log;
     private SegmentMerge? _merge;
     private bool _failed;
     private bool _disposed;
 
-    private SegmentedIndexWriter(IFileSystem files, string directory, SegmentedIndexWriterOptions options, FileStream writerLock, GenerationManifest manifest, LogWriter log)
+    private SegmentedIndexWriter(IFileSystem files, string directory, SegmentedIndexWriterOptions? options, FileStream writerLock, WriterState state)
     {
         _files = files;
         _directory = directory;
-        _options = options;
+        _options = options ?? new SegmentedIndexWriterOptions();
         _lock = writerLock;
-        _manifest = manifest;
-        _log = log;
+        _manifest = state.Manifest;
+        _log = state.Log;
+        _segments = state.Segments;
+        _committed = new Dictionary<string, IndexDocument?>(state.Changes);
     }
 
     public IndexSettings Settings => _manifest.Settings;
@@ -67,7 +69,7 @@ public sealed class SegmentedIndexWriter : IDisposable
         }
 
         files.CreateDirectory(directory);
-        return Begin(files, directory, options, () => StartLog(files, directory, settings with { ImpactScale = 0 }, []));
+        return Begin(files, directory, options, () => WriterState.Start(files, directory, settings with { ImpactScale = 0 }, []));
     }
 
     /// <summary>Opens an index, built or updated before. One writer at a time; a second is refused with an <see cref="IOException"/>.</summary>
@@ -80,7 +82,7 @@ public sealed class SegmentedIndexWriter : IDisposable
             IndexManifest.Load(files, directory, "sparse");
         }
 
-        return Begin(files, directory, options, () => Recover(files, directory));
+        return Begin(files, directory, options, () => WriterState.Recover(files, directory));
     }
 
     /// <summary>Adds a document or replaces the one of its id.</summary>
@@ -201,18 +203,12 @@ public sealed class SegmentedIndexWriter : IDisposable
         }
     }
 
-    private static SegmentedIndexWriter Begin(IFileSystem files, string directory, SegmentedIndexWriterOptions? options, Func<(GenerationManifest, LogWriter, List<(Segment, DeletedDocuments)>, LogContent?)> recover)
+    private static SegmentedIndexWriter Begin(IFileSystem files, string directory, SegmentedIndexWriterOptions? options, Func<WriterState> recover)
     {
         FileStream writerLock = GenerationFiles.LockForWriting(directory);
         try
         {
-            (GenerationManifest manifest, LogWriter log, List<(Segment, DeletedDocuments)> segments, LogContent? content) = recover();
-            var writer = new SegmentedIndexWriter(files, directory, options ?? new SegmentedIndexWriterOptions(), writerLock, manifest, log) { _segments = segments };
-            foreach ((string id, IndexDocument? document) in content?.Changes ?? new Dictionary<string, IndexDocument?>())
-            {
-                writer._committed.Add(id, document);
-            }
-
+            var writer = new SegmentedIndexWriter(files, directory, options, writerLock, recover());
             writer.RemoveUnused();
             return writer;
         }
@@ -222,80 +218,6 @@ public sealed class SegmentedIndexWriter : IDisposable
             throw;
         }
     }
-
-    /// <summary>The first generation of an index.</summary>
-    private static (GenerationManifest, LogWriter, List<(Segment, DeletedDocuments)>, LogContent?) StartLog(IFileSystem files, string directory, IndexSettings settings, List<(Segment Segment, DeletedDocuments Deleted)> segments)
-    {
-        var log = LogWriter.Create(files, Path.Combine(directory, GenerationFiles.LogName(1)), 0);
-        try
-        {
-            var manifest = GenerationManifest.Of(settings, 1, 0, GenerationFiles.LogName(1), 1, [.. segments.Select(s => Entry(s.Segment))]);
-            manifest.WriteAside(files, directory);
-            files.SyncDirectory(directory);
-            manifest.Publish(files, directory);
-            return (manifest, log, segments, null);
-        }
-        catch
-        {
-            log.Dispose();
-            throw;
-        }
-    }
-
-    private static (GenerationManifest, LogWriter, List<(Segment, DeletedDocuments)>, LogContent?) Recover(IFileSystem files, string directory)
-    {
-        var segments = new List<(Segment Segment, DeletedDocuments Deleted)>();
-        try
-        {
-            if (GenerationFiles.OpenNewest(directory) is not { } newest)
-            {
-                var built = Segment.Open(files, directory, ".", verify: true);
-                segments.Add((built, new DeletedDocuments(built.DocumentCount)));
-                RequireUpdatable(directory, built);
-                return StartLog(files, directory, built.Settings, segments);
-            }
-
-            using FileStream pin = newest.Pin;
-            foreach (GenerationSegment entry in newest.Manifest.Segments)
-            {
-                var segment = Segment.Open(files, directory, entry.Directory, verify: true);
-                segments.Add((segment, new DeletedDocuments(segment.DocumentCount)));
-                segment.Require(directory, entry);
-                segments[^1] = (segment, DeletedDocuments.Read(files, directory, entry));
-            }
-
-            string path = Path.Combine(directory, newest.Manifest.Log);
-            LogContent content = IndexOpening.ReadLog(files, path, newest.Manifest);
-            return (newest.Manifest, LogWriter.Open(files, path, content), segments, content);
-        }
-        catch
-        {
-            segments.ForEach(s => s.Segment.Release());
-            throw;
-        }
-    }
-
-    private static void RequireUpdatable(string directory, Segment segment)
-    {
-        if (segment.Sparse?.Words is not null)
-        {
-            throw new InvalidDataException($"{directory}: a BM25 index cannot be updated, since every weight depends on all documents; build it again");
-        }
-
-        if (segment.Sparse is { HasForward: false })
-        {
-            throw new InvalidDataException($"{directory}: the index keeps no documents' vectors (a forward index), which merging needs; build it with them");
-        }
-    }
-
-    private static GenerationSegment Entry(Segment segment) => new()
-    {
-        Directory = segment.Name,
-        DocumentCount = segment.DocumentCount,
-        Checksum = segment.Checksum,
-        PayloadChecksum = segment.PayloadChecksum,
-        FieldsChecksum = segment.FieldsChecksum,
-    };
 
     /// <summary>
     /// Puts the log into the segments, and a finished merge in the place of what it merged. Until the new manifest has its
@@ -413,11 +335,11 @@ public sealed class SegmentedIndexWriter : IDisposable
 
         if (deleted.Count == 0)
         {
-            return Entry(segment);
+            return GenerationSegment.Of(segment);
         }
 
         string name = GenerationFiles.DeletedName(segment.Name, generation);
-        return Entry(segment) with { DeletedCount = deleted.Count, DeletedFile = name, DeletedChecksum = deleted.Write(_files, Path.Combine(_directory, name)) };
+        return GenerationSegment.Of(segment) with { DeletedCount = deleted.Count, DeletedFile = name, DeletedChecksum = deleted.Write(_files, Path.Combine(_directory, name)) };
     }
 
     private bool Start(IReadOnlyList<int> chosen, bool reorder)

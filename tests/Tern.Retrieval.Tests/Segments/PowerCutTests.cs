@@ -48,7 +48,7 @@ public class PowerCutTests
             files.Note(8);
         }
 
-        int states = Cut(directory.Path, files.Operations, (path, committed) =>
+        int states = Cut(directory.Path, files.Operations, mixtures: 2, (path, committed) =>
         {
             if (committed < 0 && !SegmentedIndex.Exists(path))
             {
@@ -85,7 +85,7 @@ public class PowerCutTests
         }
 
         int whole = 0;
-        Cut(directory.Path, files.Operations, (path, committed) =>
+        Cut(directory.Path, files.Operations, mixtures: 16, (path, committed) =>
         {
             if (committed == 0 || SegmentedIndex.Exists(path))
             {
@@ -113,7 +113,7 @@ public class PowerCutTests
     }
 
     /// <summary>Hands over every state that a cut can leave, with the last commit that had returned by then; −1: none.</summary>
-    private static int Cut(string root, List<FileOperation> operations, Action<string, int> check)
+    private static int Cut(string root, List<FileOperation> operations, int mixtures, Action<string, int> check)
     {
         var seen = new HashSet<(ulong, int)>();
         int committed = -1;
@@ -129,8 +129,10 @@ public class PowerCutTests
                 continue;
             }
 
-            foreach ((Unsynced unsynced, int seed) in (ReadOnlySpan<(Unsynced, int)>)[(Unsynced.Lost, 0), (Unsynced.Kept, 0), (Unsynced.Mixed, i), (Unsynced.Mixed, ~i)])
+            for (int way = 0; way < 2 + mixtures; way++)
             {
+                Unsynced unsynced = way switch { 0 => Unsynced.Lost, 1 => Unsynced.Kept, _ => Unsynced.Mixed };
+                int seed = (i * mixtures) + way;
                 SortedDictionary<string, byte[]> state = PowerCut.After(root, operations, i, unsynced, seed);
                 if (seen.Add((PowerCut.Signature(state), committed)))
                 {
