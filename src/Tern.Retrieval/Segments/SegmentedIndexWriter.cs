@@ -197,6 +197,13 @@ public sealed class SegmentedIndexWriter : IDisposable
         {
             _disposed = true;
             _merge?.Dispose();
+            _merge = null;
+            if (!_failed)
+            {
+                // What readers held when the last generation was written.
+                RemoveUnused();
+            }
+
             _log.Dispose();
             _segments.ForEach(s => s.Segment.Release());
             _lock.Dispose();
