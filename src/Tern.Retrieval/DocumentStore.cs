@@ -18,6 +18,7 @@ public sealed unsafe class DocumentStore : IDisposable
     private readonly ExternalIds _ids;
     private readonly ulong* _starts;
     private readonly byte* _payload;
+    private readonly PageGuard _guard;
     private bool _disposed;
 
     private DocumentStore(SectionFile file)
@@ -33,6 +34,7 @@ public sealed unsafe class DocumentStore : IDisposable
         DocumentCount = (int)count - 1;
         _ids = new ExternalIds(file, DocumentCount);
         _payload = file.Pointer<byte>("payload", (long)_starts[DocumentCount]);
+        _guard = file.Guard("payload");
     }
 
     public int DocumentCount { get; }
@@ -46,7 +48,7 @@ public sealed unsafe class DocumentStore : IDisposable
 
     /// <summary>
     /// Opens the store of a directory. With <paramref name="verify"/> every checksum is compared, without only header and
-    /// tables. Damage is an <see cref="InvalidDataException"/> naming file, section and offset.
+    /// tables, and payloads when they are first read. Damage is an <see cref="InvalidDataException"/> naming file, section and offset.
     /// </summary>
     public static DocumentStore Open(string directory, bool verify = true)
     {
@@ -105,7 +107,9 @@ public sealed unsafe class DocumentStore : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(document);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
-        return new ReadOnlySpan<byte>(_payload + _starts[document], checked((int)(_starts[document + 1] - _starts[document])));
+        int byteCount = checked((int)(_starts[document + 1] - _starts[document]));
+        _guard.Check((long)_starts[document], byteCount);
+        return new ReadOnlySpan<byte>(_payload + _starts[document], byteCount);
     }
 
     public string ExternalId(int document) => _ids.Text(document);

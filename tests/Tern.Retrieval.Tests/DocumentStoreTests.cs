@@ -7,6 +7,24 @@ namespace Tern.Retrieval.Tests;
 public class DocumentStoreTests
 {
     [Fact]
+    public void WithoutVerifyingAPayloadIsCheckedWhenItIsRead()
+    {
+        using var directory = new TemporaryDirectory();
+        using (var writer = new DocumentStoreWriter(directory.Path))
+        {
+            writer.Add("a", "payload of a");
+            writer.Complete();
+        }
+
+        string path = directory.File("documents.tern");
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes[bytes.AsSpan().IndexOf("payload of a"u8)] ^= 1;
+        File.WriteAllBytes(path, bytes);
+        using var store = DocumentStore.Open(directory.Path, verify: false);
+        Assert.StartsWith($"{path}: section 'payload' at offset ", Assert.Throws<InvalidDataException>(() => store.Text("a")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void GivesBackEveryPayloadById()
     {
         using var directory = new TemporaryDirectory();
