@@ -77,7 +77,6 @@ public sealed class SegmentBuilder : IDisposable
     public void Dispose()
     {
         _sparse?.Dispose();
-        _sparse?.Dispose();
         _dense?.Dispose();
         _payloads?.Dispose();
     }
