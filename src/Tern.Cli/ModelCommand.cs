@@ -125,6 +125,11 @@ internal static class ModelCommand
             ]);
         }
 
+        if (model.Adapters.Count > 0)
+        {
+            facts.Add(("adapters", string.Join("; ", model.Adapters.Select(a => Invariant($"rank {a.Config.Rank}, alpha {a.Config.Alpha:0.###} on {a.Projections.Count} projections of {a.Config.BaseModel}")))));
+        }
+
         facts.Add(("golden_texts", contract.Golden.Count));
         facts.Add(("weights_fingerprint", contract.Fingerprint));
         facts.Add(("fingerprint", model.Fingerprint));

@@ -14,6 +14,7 @@ internal static class TrainCommand
             [
                 "tern train --data sdkdocs --new --type sparse --minutes 5 --output models/sparse",
                 "tern train --model meta-llama/Llama-3.2-1B --type dense --train train.jsonl --corpus collection.tsv --loss infonce+kl --steps 1000 --output models/dense",
+                "tern train --model models/mntp --type sparse --data msmarco --lora-rank 16 --lora-dropout 0.1 --steps 1000 --output models/adapter",
                 "tern train --output models/sparse --resume",
             ],
             Notes = "Ctrl-C finishes the step and saves; --resume goes on with equal losses. The names that the Hugging Face trainer and Tevatron have for these flags are understood, in snake or kebab case.",

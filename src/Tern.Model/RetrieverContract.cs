@@ -101,7 +101,7 @@ public sealed record RetrieverContract
         string path = Path.Combine(directory, FileName);
         if (!File.Exists(path))
         {
-            throw new InvalidDataException($"{path}: missing: it says how texts become tokens and vectors, which the weights do not. For a model of the paper (BOS, no prefix) write {{\"kind\": \"sparse\", \"logit_scale\": S}} with S = hidden_size^-0.25 (1B: 0.14865089), or {{\"kind\": \"dense\"}}; for another, its own BOS, prefixes and scale");
+            throw new InvalidDataException($"{path}: missing: it says how texts become tokens and vectors, which the weights do not. For a model of the paper (BOS, no prefix) write {{\"kind\": \"sparse\", \"logit_scale\": S}} with S = hidden_size^-0.25 (1B: 0.14865089), or {{\"kind\": \"dense\"}}; for another, its own BOS, prefixes and scale; tern model convert --contract does that for the published families");
         }
 
         try

@@ -73,6 +73,9 @@ public sealed class RetrieverModel : IDisposable
     /// <summary>Number of weights, a tied embedding counted once.</summary>
     public long ParameterCount => _network.Weights.ElementCount;
 
+    /// <summary>Adapters that are added to the weights while they run, lowest first.</summary>
+    public IReadOnlyList<LiveAdapter> Adapters => _network.Weights.Adapters;
+
     /// <summary>Length of a vector: the vocabulary (sparse) or the hidden size (dense).</summary>
     public int Dimension => _network.Dimension;
 

@@ -45,6 +45,7 @@ public sealed class AdapterCommandsTests : IDisposable
             Assert.Equal(live, merged, 1e-3);
         }
 
+        Assert.Contains("rank 3, alpha 6 on 4 projections of ", Succeed("model", "info", _directory["stacked"], "--json").Output, StringComparison.Ordinal);
         Assert.Contains("adapter of rank 3", Cli.Run("doctor", _directory["stacked"]).Output, StringComparison.Ordinal);
         string card = Succeed("model", "card", _directory["stacked"], "--dataset", "ms_marco", "--metric", "dev RR@10=0.41").Output;
         Assert.StartsWith("---\nlibrary_name: peft\n", card, StringComparison.Ordinal);
