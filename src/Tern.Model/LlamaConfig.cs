@@ -11,6 +11,9 @@ public sealed record LlamaConfig
 {
     public const string FileName = "config.json";
 
+    /// <summary>Damaged files are told from real ones before anything is allocated for them.</summary>
+    private const int MaxSize = 1 << 24, MaxLayerCount = 4096;
+
     public required int HiddenSize { get; init; }
 
     public required int IntermediateSize { get; init; }
@@ -90,7 +93,9 @@ public sealed record LlamaConfig
             Positive(scaling.OriginalMaxPositionCount, "rope_scaling.original_max_position_embeddings");
         }
 
-        void Positive(int value, string key) => Require(value > 0, $"{key} {value} is not above 0");
+        Require(LayerCount <= MaxLayerCount && (long)HeadCount * HeadSize <= MaxSize, $"num_hidden_layers {LayerCount} or num_attention_heads {HeadCount} times head_dim {HeadSize} is more than any model has");
+
+        void Positive(int value, string key) => Require(value is > 0 and <= MaxSize, $"{key} {value} is not above 0, or more than any model has");
 
         void Require(bool holds, FormattableString what)
         {

@@ -60,6 +60,9 @@ public sealed class LlamaConfigTests
     [InlineData("hidden_size", "1.5")]
     [InlineData("num_attention_heads", "0")]
     [InlineData("vocab_size", "-1")]
+    [InlineData("num_hidden_layers", "5000")]
+    [InlineData("num_hidden_layers", "2147483647")]
+    [InlineData("head_dim", "16000000")]
     [InlineData("rope_theta", "\"big\"")]
     public void WhatCannotBeComputedIsRefusedByFileAndKey(string key, string json, string? named = null)
     {
