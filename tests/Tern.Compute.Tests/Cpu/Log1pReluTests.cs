@@ -19,7 +19,7 @@ public sealed class Log1pReluTests(ITestOutputHelper output)
             {
                 Tensor maxima = tensors.Floats(x, rows, columns), destination = inPlace ? maxima : tensors.Unset(rows, columns, columns + 1);
                 tensors.Backend.Log1pReluForward(maxima, destination);
-                output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, 4).Check($"[{rows}, {columns}]", tensors.Read(destination), HeadOracles.Log1pRelu(x.ToDouble()), columns));
+                output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, Roundoffs(backend)).Check($"[{rows}, {columns}]", tensors.Read(destination), HeadOracles.Log1pRelu(x.ToDouble()), columns));
             }
         }
     }
@@ -32,7 +32,7 @@ public sealed class Log1pReluTests(ITestOutputHelper output)
         float[] x = Enumerable.Range(0, 40_000).Select(i => MathF.Pow(2, -60 + (i * 0.004f))).ToArray();
         Tensor destination = tensors.Unset(1, x.Length);
         tensors.Backend.Log1pReluForward(tensors.Floats(x, 1, x.Length), destination);
-        output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, 4).Check("2^-60 to 2^100", tensors.Read(destination), HeadOracles.Log1pRelu(x.ToDouble())));
+        output.WriteLine(Tolerance.OfRoundoffs(DType.Float32, Roundoffs(backend)).Check("2^-60 to 2^100", tensors.Read(destination), HeadOracles.Log1pRelu(x.ToDouble())));
     }
 
     [Theory]
@@ -44,6 +44,9 @@ public sealed class Log1pReluTests(ITestOutputHelper output)
         tensors.Backend.Log1pReluForward(tensors.Floats([float.NegativeInfinity, float.PositiveInfinity, float.NaN, -0f, 1e-30f], 1, 5), destination);
         Assert.Equal([0, float.PositiveInfinity, float.NaN, 0, 1e-30f], tensors.Read(destination));
     }
+
+    /// <summary>A GPU takes its logarithm from the special function unit, which has 2 to 3 roundoffs of its own.</summary>
+    private static int Roundoffs(string backend) => backend == "cpu" ? 4 : 8;
 
     [GradientCheck(nameof(IBackend.Log1pReluBackward))]
     internal static void CheckGradient(TestTensors tensors, Action<string> report)
