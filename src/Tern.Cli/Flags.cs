@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Tern.Compute;
 
 namespace Tern.Cli;
 
@@ -10,6 +11,17 @@ internal static class Flags
     public static Option<bool> Json(string what) => new("--json") { Description = $"Write {what} as JSON on standard output." };
 
     public static Option<int> Threads() => Count("--threads", "Threads to compute with; 0 takes all processors.", 0, least: 0);
+
+    /// <summary>Where the model runs; <see cref="ReadDevice"/> looks for it.</summary>
+    public static Option<string> Device() =>
+        new("--device") { Description = "What computes: cpu, a GPU (cuda:0), or auto: the first GPU where there is one.", HelpName = "auto|cpu|cuda:N", DefaultValueFactory = _ => "auto" };
+
+    /// <exception cref="UsageException">There is no such device; the message says why.</exception>
+    public static BackendFactory ReadDevice(ParseResult parsed, Option<string> device)
+    {
+        string name = parsed.GetRequiredValue(device);
+        return Devices.TryFind(name, out BackendFactory? factory, out string? whyNot) ? factory : throw new UsageException($"--device {name}: {whyNot}");
+    }
 
     /// <summary>A whole number of at least <paramref name="least"/>; without a default the option is absent unless given.</summary>
     public static Option<int> Count(string name, string description, int defaultValue, int least = 1) =>

@@ -6,7 +6,7 @@ namespace Tern.Cli;
 /// <summary>The options of every verb that runs a model.</summary>
 internal sealed class ModelFlags
 {
-    private readonly Option<string> _backend = Flags.Choice("--backend", "What computes.", "cpu", [.. Backends.Available.Select(b => b.Name)]);
+    private readonly Option<string> _device = Flags.Device();
     private readonly Option<int> _threads = Flags.Threads();
     private readonly Option<string> _precision;
     private readonly Option<int>? _batchTokens;
@@ -25,7 +25,7 @@ internal sealed class ModelFlags
 
     public void AddTo(Command command)
     {
-        command.Add(_backend);
+        command.Add(_device);
         command.Add(_threads);
         command.Add(_precision);
         if (_batchTokens is not null)
@@ -34,22 +34,26 @@ internal sealed class ModelFlags
         }
     }
 
-    /// <exception cref="UsageException">This machine has no such products.</exception>
-    public ModelOptions Read(ParseResult parsed) => new()
+    /// <exception cref="UsageException">There is no such device, or it has no such products.</exception>
+    public ModelOptions Read(ParseResult parsed)
     {
-        Precision = ReadPrecision(parsed.GetRequiredValue(_precision)),
-        Backend = parsed.GetRequiredValue(_backend),
-        Threads = parsed.GetValue(_threads),
-        MaxBatchTokens = _batchTokens is null ? new ModelOptions().MaxBatchTokens : parsed.GetValue(_batchTokens),
-    };
+        BackendFactory device = Flags.ReadDevice(parsed, _device);
+        return new ModelOptions
+        {
+            Precision = ReadPrecision(parsed.GetRequiredValue(_precision), device),
+            Backend = device.Name,
+            Threads = parsed.GetValue(_threads),
+            MaxBatchTokens = _batchTokens is null ? new ModelOptions().MaxBatchTokens : parsed.GetValue(_batchTokens),
+        };
+    }
 
-    private static ProductPrecision? ReadPrecision(string name)
+    private static ProductPrecision? ReadPrecision(string name, BackendFactory device)
     {
         if (!ProductPrecisions.TryParse(name, out ProductPrecision precision))
         {
             return null;
         }
 
-        return ProductPrecisions.WhyNot(precision) is { } reason ? throw new UsageException($"--precision {name}: {reason}; use --precision f32") : precision;
+        return device.WhyNot(precision) is { } reason ? throw new UsageException($"--precision {name}: {reason}; use --precision f32") : precision;
     }
 }

@@ -5,7 +5,7 @@ namespace Tern;
 /// <summary>How a model runs; only <see cref="Precision"/> changes a vector.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>A name of <see cref="Tern.Compute.Backends"/>.</summary>
+    /// <summary>What it runs on, see <see cref="Devices.TryFind"/>: cpu, cuda:0, or auto for the first GPU where there is one.</summary>
     public string Backend { get; init; } = "cpu";
 
     /// <summary>0: all processors.</summary>

@@ -97,7 +97,12 @@ public sealed class RetrieverModel : IDisposable
         }
 
         Tokenizer tokenizer = Tokenizer.Load(TokenizerOf(directory));
-        IBackend backend = Backends.Create(options.Backend, options.Threads, options.Precision ?? AllowedPrecision(directory));
+        if (!Devices.TryFind(options.Backend, out BackendFactory? device, out string? whyNot))
+        {
+            throw new ArgumentException(whyNot, nameof(options));
+        }
+
+        IBackend backend = device.Create(options.Threads, options.Precision ?? AllowedPrecision(directory, device));
         RetrieverNetwork? network = null;
         try
         {
@@ -116,10 +121,10 @@ public sealed class RetrieverModel : IDisposable
     private static string TokenizerOf(string directory) =>
         AdapterStack.IsStack(directory) ? AdapterStack.Open(directory).Find("tokenizer.json") ?? directory : directory;
 
-    private static ProductPrecision AllowedPrecision(string directory)
+    private static ProductPrecision AllowedPrecision(string directory, BackendFactory device)
     {
         ProductPrecision precision = ProductPrecisions.Parse(RetrieverContract.Load(directory).Precision);
-        return ProductPrecisions.WhyNot(precision) is null ? precision : ProductPrecision.Float32;
+        return device.WhyNot(precision) is null ? precision : ProductPrecision.Float32;
     }
 
     /// <summary>One sparse vector per text, in the order of the texts. Documents are composed by the caller: <see cref="ContractTokenization.Compose"/>.</summary>
