@@ -1,19 +1,21 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Tern.Cli.Benches.Kernels;
 using Tern.Retrieval;
 
 namespace Tern.Cli.Benches;
 
-/// <summary><c>tern bench</c>: how fast the index searches a user's own vectors on a user's own machine.</summary>
+/// <summary><c>tern bench</c>: how fast search and the operations of a model are on a user's own machine.</summary>
 internal static class BenchCommand
 {
     private const string Every = "all";
 
-    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, one query at a time, and updates of an index while it is searched.")
+    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, updates of an index while it is searched, and the operations of a model on this machine.")
     {
         CreateSearch(terminal),
         UpdateBenchCommand.Create(terminal),
+        KernelBenchCommand.Create(terminal),
     };
 
     private static Verb CreateSearch(Terminal terminal)
