@@ -16,6 +16,11 @@ public static class CudaDevices
             return ([], absent);
         }
 
+        if (CudaBlas.WhyNot is { } noProducts)
+        {
+            return ([], noProducts);
+        }
+
         try
         {
             // A device that the kernels of this build do not run on is not offered.

@@ -17,9 +17,9 @@ internal sealed unsafe class CudaBlas : IDisposable
     /// <exception cref="DllNotFoundException">cuBLAS is not installed; the message says what was looked for.</exception>
     public CudaBlas(CudaStream stream)
     {
-        if (NativeLibraries.Find(NativeLibraries.Blas) == 0)
+        if (WhyNot is { } reason)
         {
-            throw new DllNotFoundException($"cuBLAS not found ({NativeLibraries.Searched(NativeLibraries.Blas)}): install the CUDA toolkit's libcublas, or name its file in {NativeLibraries.OverrideVariable(NativeLibraries.Blas)}");
+            throw new DllNotFoundException(reason);
         }
 
         _context = stream.Context;
@@ -32,6 +32,11 @@ internal sealed unsafe class CudaBlas : IDisposable
     }
 
     public int Version { get; }
+
+    /// <summary>What to do where cuBLAS is not installed; null where it is.</summary>
+    public static string? WhyNot => NativeLibraries.Find(NativeLibraries.Blas) != 0
+        ? null
+        : $"cuBLAS not found ({NativeLibraries.Searched(NativeLibraries.Blas)}): install the CUDA toolkit's libcublas, or name its file in {NativeLibraries.OverrideVariable(NativeLibraries.Blas)}";
 
     /// <summary>
     /// destination = scale · op(left) · op(right) + keep · destination. left and right are of one type, the destination of
