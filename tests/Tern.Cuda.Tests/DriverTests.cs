@@ -13,9 +13,9 @@ public sealed class DriverTests
     {
         using Device device = new();
         using KernelLibrary kernels = new(device.Stream);
-        using CudaDeviceVariable memory = new(device.Stream, 64);
-        CudaException e = Assert.Throws<CudaException>(() => kernels.Launch("tern_fill_f32", 1f, 17L, memory.Address));
-        Assert.Equal("cuLaunchKernel(tern_fill_f32): CUDA_ERROR_ILLEGAL_ADDRESS (700) on cuda:0 (emulated): tern_fill_f32: byte 64 of an allocation of 64 bytes was written; grid 1 x 1 x 1, block 256, 0 B shared", e.Message);
+        using CudaDeviceVariable source = new(device.Stream, 128), memory = new(device.Stream, 64);
+        CudaException e = Assert.Throws<CudaException>(() => kernels.Launch("tern_log1p_relu_forward_f32", source.Address, 17L, memory.Address));
+        Assert.Equal("cuLaunchKernel(tern_log1p_relu_forward_f32): CUDA_ERROR_ILLEGAL_ADDRESS (700) on cuda:0 (emulated): tern_log1p_relu_forward_f32: byte 64 of an allocation of 64 bytes was written; grid 1 x 1 x 1, block 256, 0 B shared", e.Message);
     }
 
     [EmulatedDeviceFact]
@@ -29,8 +29,8 @@ public sealed class DriverTests
         float host = 0;
         foreach (nint address in new[] { freed, (nint)(&host) })
         {
-            CudaException e = Assert.Throws<CudaException>(() => kernels.Launch("tern_fill_f32", 1f, 1L, address));
-            Assert.Contains("tern_fill_f32: argument 2", e.Message, StringComparison.Ordinal);
+            CudaException e = Assert.Throws<CudaException>(() => kernels.Launch("tern_log1p_relu_forward_f32", address, 1L, address));
+            Assert.Contains("tern_log1p_relu_forward_f32: argument 0", e.Message, StringComparison.Ordinal);
             Assert.Contains("is not in live device memory", e.Message, StringComparison.Ordinal);
         }
 

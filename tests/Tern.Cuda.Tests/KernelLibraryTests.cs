@@ -47,15 +47,15 @@ public sealed class KernelLibraryTests
     {
         using Device device = new();
         using CudaModule module = new(device.Context, KernelImages.For(device.Context.Device)[0].Bytes, "emulated");
-        Assert.True(module.TryKernel("tern_fill_f32", out CudaKernel? fill));
+        Assert.True(module.TryKernel("tern_log1p_relu_forward_f32", out CudaKernel? kernel));
         using CudaDeviceVariable memory = new(device.Stream, 64);
-        Refuses("tern_fill_f32: blocks of 1024 threads; it runs with at most 256", new LaunchShape(1, 1024), 1f, 16L, memory.Address);
-        Refuses("tern_fill_f32: a grid of 0 x 1 x 1 blocks", new LaunchShape(0, 256), 1f, 16L, memory.Address);
-        Refuses("tern_fill_f32: a grid of 1 x 70000 x 1 blocks", new LaunchShape(1, 256, GridY: 70000), 1f, 16L, memory.Address);
-        Refuses("tern_fill_f32: 0 + 240000 bytes of shared memory", new LaunchShape(1, 256, 240000), 1f, 16L, memory.Address);
-        Refuses("tern_fill_f32: arguments of 4, 4, 8 bytes for parameters of 4, 8, 8", new LaunchShape(1, 256), 1f, 16, memory.Address);
+        Refuses("tern_log1p_relu_forward_f32: blocks of 1024 threads; it runs with at most 256", new LaunchShape(1, 1024), memory.Address, 16L, memory.Address);
+        Refuses("tern_log1p_relu_forward_f32: a grid of 0 x 1 x 1 blocks", new LaunchShape(0, 256), memory.Address, 16L, memory.Address);
+        Refuses("tern_log1p_relu_forward_f32: a grid of 1 x 70000 x 1 blocks", new LaunchShape(1, 256, GridY: 70000), memory.Address, 16L, memory.Address);
+        Refuses("tern_log1p_relu_forward_f32: 0 + 240000 bytes of shared memory", new LaunchShape(1, 256, 240000), memory.Address, 16L, memory.Address);
+        Refuses("tern_log1p_relu_forward_f32: arguments of 8, 4, 8 bytes for parameters of 8, 8, 8", new LaunchShape(1, 256), memory.Address, 16, memory.Address);
 
         void Refuses(string message, LaunchShape shape, params KernelArgument[] arguments) =>
-            Assert.StartsWith(message, Assert.Throws<ArgumentException>(() => fill.Launch(device.Stream, shape, arguments)).Message, StringComparison.Ordinal);
+            Assert.StartsWith(message, Assert.Throws<ArgumentException>(() => kernel.Launch(device.Stream, shape, arguments)).Message, StringComparison.Ordinal);
     }
 }
