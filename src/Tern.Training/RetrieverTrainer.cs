@@ -47,6 +47,9 @@ public sealed class RetrieverTrainer : Trainer
         _documentFlops = new RegularizerSchedule(options.DocumentFlopsWeight, options.RampSteps);
     }
 
+    /// <summary>False: vectors are neither counted nor checked, as by a plan, which has none.</summary>
+    internal bool LooksAtVectors { get; init; } = true;
+
     public override void Dispose()
     {
         _loss.Dispose();
@@ -78,10 +81,14 @@ public sealed class RetrieverTrainer : Trainer
             Tensor dRepresentations = _dRepresentations.Shape(representations.Rows, representations.Columns);
             sum += _loss.Evaluate(representations, _batch, queryFlopsWeight, documentFlopsWeight, share, dRepresentations);
             tokenCount += _batch.Sequences.TokenCount;
-            (double Queries, double Documents) nonZeros = _vectors.NonZeros(representations, _batch.QueryCount);
-            queryNonZeros += nonZeros.Queries * share;
-            documentNonZeros += nonZeros.Documents * share;
-            if (IsCollapseCheckDue(step))
+            if (LooksAtVectors)
+            {
+                (double Queries, double Documents) nonZeros = _vectors.NonZeros(representations, _batch.QueryCount);
+                queryNonZeros += nonZeros.Queries * share;
+                documentNonZeros += nonZeros.Documents * share;
+            }
+
+            if (LooksAtVectors && IsCollapseCheckDue(step))
             {
                 (Tensor latest, TokenBatch sequences) = _representations.Latest;
                 _vectors.CheckCollapse(step, _network, representations, _batch.QueryCount, latest, sequences);

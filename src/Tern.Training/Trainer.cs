@@ -158,6 +158,9 @@ public abstract class Trainer : IDisposable
         _optimizer.Step(1, 0.0, 0f);
     }
 
+    /// <summary>Bytes of AdamW's moments.</summary>
+    internal long OptimizerByteCount => _optimizer.Parameters.Sum(p => 2L * p.Value.ElementCount * sizeof(float));
+
     /// <summary>The loss and the gradients, summed over the ranks, of one step, without an update.</summary>
     internal TrainingStep Accumulate(int step)
     {

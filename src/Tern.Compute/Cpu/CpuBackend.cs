@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
+using Tern.Compute.Memory;
 using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>The managed CPU backend: forwards each operation to its class and shares one worker pool among them.</summary>
-public sealed class CpuBackend : IBackend
+public sealed class CpuBackend : IBackend, IMeteredBackend
 {
     private readonly WorkerPool _pool;
     private readonly ProductKernels _float32 = SimdPaths.Current.Kernels.Products;
@@ -30,10 +31,14 @@ public sealed class CpuBackend : IBackend
 
     public ProductPrecision Precision { get; }
 
+    public MemoryMeter TensorMemory { get; } = new();
+
+    public MemoryMeter Workspace => _pool.Workspace;
+
     /// <summary>Threads that work inside an operation, the caller's included.</summary>
     public int ThreadCount => _pool.ThreadCount;
 
-    public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new CpuMemory(dtype, elementCount);
+    public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new CpuMemory(dtype, elementCount, TensorMemory);
 
     public void Upload<T>(ReadOnlySpan<T> source, Tensor destination)
         where T : unmanaged

@@ -1,9 +1,10 @@
 using Tern.Compute.Cpu;
+using Tern.Compute.Memory;
 
 namespace Tern.Compute.Threading;
 
 /// <summary>Native working memory, aligned to a cache line, that an operation rents from its <see cref="WorkerPool"/> and gives back by disposing the <see cref="ScratchLease"/>.</summary>
-internal sealed unsafe class ScratchBuffer
+internal sealed unsafe class ScratchBuffer(MemoryMeter? meter = null)
 {
     private const nuint Alignment = 64;
     private void* _memory;
@@ -19,12 +20,14 @@ internal sealed unsafe class ScratchBuffer
         {
             AlignedMemory.Free(_memory);
             _memory = null;
+            meter?.Add(-_byteCount);
             _byteCount = 0;
 
             // An eighth more than asked, so that slowly growing batches do not reallocate every time.
             nint bytes = (needed + (needed / 8) + (nint)Alignment) & ~((nint)Alignment - 1);
             _memory = AlignedMemory.Allocate((nuint)bytes);
             _byteCount = bytes;
+            meter?.Add(bytes);
         }
 
         return (float*)_memory;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
+using Tern.Compute.Memory;
 
 namespace Tern.Compute.Threading;
 
@@ -48,6 +49,9 @@ public sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Threads that share a loop, the caller's included.</summary>
     public int ThreadCount { get; }
+
+    /// <summary>Counts the working memory that operations rent.</summary>
+    internal MemoryMeter Workspace { get; } = new();
 
     /// <summary>Threads that are blocked, waiting for a loop.</summary>
     internal int SleepingCount => Volatile.Read(ref _sleeping);
@@ -105,7 +109,7 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         lock (_idleScratch)
         {
-            return new ScratchLease(this, _idleScratch.TryPop(out ScratchBuffer? buffer) ? buffer : new ScratchBuffer());
+            return new ScratchLease(this, _idleScratch.TryPop(out ScratchBuffer? buffer) ? buffer : new ScratchBuffer(Workspace));
         }
     }
 

@@ -1,0 +1,30 @@
+using Tern.Compute;
+
+namespace Tern.Model;
+
+/// <summary>Weights of a shape without values, for a backend that only counts: a plan needs no checkpoint.</summary>
+public static class BlankWeights
+{
+    /// <param name="frozenType">The element type of weights that are not trained; trained ones are Float32.</param>
+    public static LlamaWeights Of(IBackend backend, LlamaConfig config, bool hasTermBias, bool trainable, DType frozenType = DType.Float32)
+    {
+        List<IDisposable> owned = [];
+        List<Parameter> parameters = [];
+        foreach (ParameterLayout layout in ParameterLayout.Of(config, hasTermBias))
+        {
+            TensorMemory value = backend.Allocate(trainable || layout.IsVector ? DType.Float32 : frozenType, (nint)layout.Rows * layout.Columns);
+            owned.Add(value);
+            Tensor gradient = default;
+            if (trainable)
+            {
+                TensorMemory memory = backend.Allocate(DType.Float32, (nint)layout.Rows * layout.Columns);
+                owned.Add(memory);
+                gradient = memory.Shape(layout.Rows, layout.Columns);
+            }
+
+            parameters.Add(new Parameter(layout.Name, value.Shape(layout.Rows, layout.Columns), gradient, layout.IsVector));
+        }
+
+        return new LlamaWeights(backend, config, parameters, owned);
+    }
+}
