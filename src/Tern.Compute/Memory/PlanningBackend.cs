@@ -30,6 +30,9 @@ public sealed class PlanningBackend : IBackend, IMeteredBackend
 
     public MemoryMeter Workspace { get; } = new();
 
+    /// <summary>Memory of weights in the form in which they are multiplied with.</summary>
+    public MemoryMeter LaidOutWeights { get; } = new();
+
     public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new PlannedMemory(TensorMemory, dtype, elementCount);
 
     public void Upload<T>(ReadOnlySpan<T> source, Tensor destination)
@@ -54,7 +57,7 @@ public sealed class PlanningBackend : IBackend, IMeteredBackend
 
     public void MatMul(Tensor left, bool transposeLeft, Tensor right, bool transposeRight, bool accumulate, Tensor destination) => Pack(right.ElementCount);
 
-    public PreparedWeight Prepare(Tensor weight) => new PlannedWeight(TensorMemory, weight);
+    public PreparedWeight Prepare(Tensor weight) => new PlannedWeight(LaidOutWeights, weight);
 
     public void ProjectForward(Tensor input, ProjectionWeight weight, Tensor start, Tensor destination) => Pack(weight.Matrix.ElementCount);
 
