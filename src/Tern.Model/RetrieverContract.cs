@@ -45,6 +45,12 @@ public sealed record RetrieverContract
     /// <summary>How a document's fields become one text: <c>{title}</c> and <c>{text}</c> are replaced, then the ends trimmed.</summary>
     public string DocumentTemplate { get; init; } = "{title} {text}";
 
+    /// <summary>
+    /// A reranker's: how query and document become the one text that it reads, with <c>{query}</c>, <c>{title}</c> and <c>{text}</c>
+    /// replaced. Empty for a model that encodes them apart.
+    /// </summary>
+    public string PairTemplate { get; init; } = "";
+
     /// <summary>False: every token sees the whole sequence. True: only what is before it.</summary>
     public bool Causal { get; init; }
 

@@ -53,7 +53,10 @@ public static class QueryWriter
 /// <summary>Writes training examples as question/pos_pid/neg_pids lines, with pos_score/neg_scores where there are scores.</summary>
 public static class TrainingExampleWriter
 {
-    public static void Write(string path, IEnumerable<TrainingExample> examples) => RecordLines.WriteJson(path, examples, (json, example) =>
+    public static void Write(string path, IEnumerable<TrainingExample> examples) => RecordLines.WriteJson(path, examples, WriteFields);
+
+    /// <summary>The fields of one example, inside an object that the caller begins and ends.</summary>
+    public static void WriteFields(Utf8JsonWriter json, TrainingExample example)
     {
         json.WriteString("question", example.Query);
         json.WriteString("pos_pid", example.PositiveId);
@@ -76,7 +79,7 @@ public static class TrainingExampleWriter
             }
             json.WriteEndArray();
         }
-    });
+    }
 }
 
 internal static class RecordLines
