@@ -14,6 +14,7 @@ internal static class DataCommand
         CreateScan(terminal, "stats", "Counts the records of a collection and the words of its texts.", failOnProblems: false),
         CreateTokenizer(terminal),
         ConvertCommand.Create(terminal),
+        MergeCommand.Create(terminal),
     };
 
     private static Verb CreateScan(Terminal terminal, string name, string description, bool failOnProblems)

@@ -15,6 +15,7 @@ internal static class EncodeCommand
         Option<string> side = Flags.Choice("--side", "What the texts are.", null, "query", "document");
         Option<string> output = Flags.RequiredText("--output", "Sparse: JSON Lines, .gz compresses, - for standard output. Dense: FILE.npy, with the ids in FILE.ids.txt.", "file");
         Option<string> keys = Flags.Choice("--keys", "Sparse: name terms by token id or by token text.", "id", "id", "text");
+        Option<string?> shard = Flags.Text("--shard", "Encode only part i of n, counted from 0: 0/8 to 7/8, or auto: what Slurm's job array, Kubernetes' indexed job or a launcher says. The part goes to its own file, as FILE.0-of-8.jsonl; tern data merge puts them together.", "i/n");
         var modelFlags = new ModelFlags();
         var command = new Verb("encode", "Turns texts into sparse vectors (JSON Lines) or dense ones (.npy and a list of ids).")
         {
@@ -22,6 +23,7 @@ internal static class EncodeCommand
             [
                 "tern encode --model models/sparse --side document --input beir/scifact --output scifact.jsonl.gz",
                 "tern encode --model models/dense --side query --input queries.dev.tsv --output queries.npy",
+                "tern encode --model models/sparse --side document --input collection.tsv --output vectors.jsonl.gz --shard auto",
             ],
             ForeignFlags = new Dictionary<string, string>
             {
@@ -32,7 +34,7 @@ internal static class EncodeCommand
                 ["--queries"] = "--input",
             },
         };
-        foreach (Option option in new Option[] { model, input, side, output, keys })
+        foreach (Option option in new Option[] { model, input, side, output, keys, shard })
         {
             command.Add(option);
         }
@@ -49,9 +51,25 @@ internal static class EncodeCommand
                 throw new UsageException($"--output {target}: the model is dense; its vectors go to a file that ends in .npy");
             }
 
+            if (loaded.Contract.PairTemplate.Length > 0)
+            {
+                throw new UsageException($"--model {parsed.GetValue(model)}: a reranker reads query and document together and has no vectors of its own; see tern rerank");
+            }
+
             IEnumerable<(string Id, string Text)> texts = isQuery
                 ? QueryReader.Read(path).Select(q => (q.Id, q.Text))
                 : CorpusReader.Read(path).Select(d => (d.Id, loaded.Contract.Compose(d)));
+            if (Shard.Parse(parsed.GetValue(shard), Environment.GetEnvironmentVariable) is { } part)
+            {
+                if (path == "-" || target == "-")
+                {
+                    throw new UsageException("--shard needs files: the texts are counted first, and every part has a name of its own");
+                }
+
+                texts = part.Of(texts);
+                target = part.NameOf(target);
+            }
+
             var encoder = new TextEncoder(terminal, loaded, isQuery ? RetrievalSide.Query : RetrievalSide.Document, cancellationToken);
             int count = loaded.Contract.Kind == RepresentationKind.Sparse
                 ? encoder.WriteSparse(texts, target, parsed.GetValue(keys) == "text")

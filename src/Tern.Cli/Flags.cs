@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Tern.Compute;
 
 namespace Tern.Cli;
 
 /// <summary>Options whose errors name the flag, the value and the bound.</summary>
-internal static class Flags
+internal static partial class Flags
 {
     public static Option<bool> Json(string what) => new("--json") { Description = $"Write {what} as JSON on standard output." };
 
@@ -56,6 +57,27 @@ internal static class Flags
             Description = description,
             HelpName = "x",
             CustomParser = result => ParseNumber(result, name, least),
+        };
+
+    /// <summary>Bytes, as a number with or without B, K, M, G, T (KB and KiB alike: powers of 1024).</summary>
+    public static Option<long?> ByteSize(string name, string description) =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "size",
+            CustomParser = result =>
+            {
+                string text = result.Tokens[0].Value;
+                Match match = ByteSizePattern().Match(text);
+                if (match.Success && double.TryParse(match.Groups["number"].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
+                {
+                    string unit = match.Groups["unit"].Value.ToUpperInvariant();
+                    return (long)(value * Math.Pow(1024, unit.Length == 0 ? 0 : 1 + "KMGT".IndexOf(unit, StringComparison.Ordinal)));
+                }
+
+                result.AddError($"{name}: '{text}' is no size such as 8GiB or 500M");
+                return null;
+            },
         };
 
     public static Option<string?> Text(string name, string description, string helpName) =>
@@ -127,4 +149,7 @@ internal static class Flags
 
         return match ?? text;
     }
+
+    [GeneratedRegex(@"^(?<number>[0-9]+(\.[0-9]+)?) ?(?<unit>[KMGT]?)(i?B)?$", RegexOptions.IgnoreCase)]
+    private static partial Regex ByteSizePattern();
 }

@@ -11,13 +11,40 @@ namespace Tern.Cli;
 /// </summary>
 internal sealed record RunRecord(IReadOnlyList<string> Arguments, int Steps, string Set, string Version)
 {
+    /// <summary>Sequences at a time, given or chosen to fit the memory; 0 for all.</summary>
+    public int GradCacheChunk { get; init; }
+
+    /// <summary>Whether blocks are computed again, given or chosen.</summary>
+    public bool ActivationCheckpointing { get; init; }
+
+    /// <summary>What the memory plan came to, a rank.</summary>
+    public long PlannedBytes { get; init; }
+
+    /// <summary>What the backend has measured of it, the most at once; 0 where it does not measure.</summary>
+    public long PeakBytes { get; init; }
+
+    /// <summary>Ranks that shared each batch.</summary>
+    public int Ranks { get; init; } = 1;
+
+    /// <summary>The files that it was trained from.</summary>
+    public IReadOnlyList<FileStamp> Inputs { get; init; } = [];
+
+    /// <summary>What it was trained on.</summary>
+    public MachineStamp? Machine { get; init; }
+
+    /// <summary>The last step's loss; null until the run has ended.</summary>
+    public double? FinalLoss { get; init; }
+
+    /// <summary>The trained weights' fingerprint; empty until the run has ended.</summary>
+    public string Weights { get; init; } = "";
+
     public const string FileName = "train.json";
 
     /// <summary>The flags as they were given, without the verb and with full paths, so that they mean the same from another directory.</summary>
-    public static string[] ArgumentsOf(ParseResult parsed, IReadOnlyList<Option> paths, Option resume)
+    public static string[] ArgumentsOf(ParseResult parsed, IReadOnlyList<Option> paths, params Option[] left)
     {
         List<string> arguments = [];
-        foreach (OptionResult option in parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit && o.Option != resume))
+        foreach (OptionResult option in parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit && !left.Contains(o.Option)))
         {
             arguments.Add(option.Option.Name);
             arguments.AddRange(option.Tokens.Select(token => paths.Contains(option.Option) && token.Value != "-" ? Path.GetFullPath(token.Value) : token.Value));

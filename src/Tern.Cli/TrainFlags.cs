@@ -1,13 +1,18 @@
 using System.CommandLine;
 using Tern.Compute;
 using Tern.Model;
+using Tern.Pipelines.Teaching;
 using Tern.Training;
+using Tern.Training.Planning;
 
 namespace Tern.Cli;
 
 /// <summary>The options of <c>tern train</c>, and the names that other trainers have for them.</summary>
 internal sealed class TrainFlags
 {
+    /// <summary>The type that reads query and document together.</summary>
+    public const string Reranker = "reranker";
+
     private static readonly string[] Losses = ["infonce", "kl", "margin-mse", "infonce+kl"];
 
     private static readonly Dictionary<string, string> LossAliases = new(StringComparer.OrdinalIgnoreCase)
@@ -25,6 +30,12 @@ internal sealed class TrainFlags
         ["ce+kl"] = "infonce+kl",
         ["cl+kd"] = "infonce+kl",
     };
+
+    public Option<string?> Config { get; } = Flags.Text("--config", "A YAML or JSON file whose keys are flags, such as steps: 1000; flags on the command line go before it.", "file");
+
+    public Option<string?> Preset { get; } = new("--preset") { Description = "The values of one cell of the paper's grid, 1b|3b|8b, sparse|dense, cl|kd|cl+kd, such as 1b-sparse-cl+kd; other flags go before it.", HelpName = "name" };
+
+    public Option<bool> DryRun { get; } = new("--dry-run") { Description = "Say what would be run, with its floating-point operations, memory and time, and end. With --preset it needs no data." };
 
     public Option<string?> Data { get; } = Flags.Text("--data", "A BEIR directory: corpus, queries and qrels/train.tsv, or train.jsonl in their place.", "dir");
 
@@ -52,7 +63,7 @@ internal sealed class TrainFlags
 
     public Option<int?> KeyValueHeads { get; } = Flags.OptionalCount("--kv-heads", "With --new; as many as --heads unless given.");
 
-    public Option<string?> Type { get; } = new("--type") { Description = "What texts become; that of the model unless given.", HelpName = "sparse|dense" };
+    public Option<string?> Type { get; } = new("--type") { Description = "What texts become; that of the model unless given. reranker: query and document are read together and get a score.", HelpName = "sparse|dense|reranker" };
 
     public Option<string> Loss { get; } = new("--loss")
     {
@@ -90,7 +101,7 @@ internal sealed class TrainFlags
 
     public Option<double?> Minutes { get; } = Flags.OptionalNumber("--minutes", "As many steps as fit into this time; counted once, before the first step.");
 
-    public Option<int> Batch { get; } = Flags.Count("--batch", "Queries of one step.", 64);
+    public Option<int> Batch { get; } = Flags.Count("--batch", "Queries of one step, of all ranks together.", 64);
 
     public Option<int?> Negatives { get; } = Flags.OptionalCount("--negatives", "Hard negatives of each query; none unless the loss needs a teacher, then 8.", least: 0);
 
@@ -101,6 +112,14 @@ internal sealed class TrainFlags
     public Option<int> GradCacheChunk { get; } = Flags.Count("--grad-cache-chunk", "Texts whose activations are kept at a time (GradCache): larger batches in the same memory, every text encoded twice; 0 for all of a batch.", 0, least: 0);
 
     public Option<bool> ActivationCheckpointing { get; } = new("--activation-checkpointing") { Description = "Compute each block again in the backward pass instead of keeping its activations; changes no bit of the result." };
+
+    public Option<long?> Memory { get; } = Flags.ByteSize("--memory", "Memory for tensors, such as 8GiB: recomputation and the chunk are chosen so that the run fits, and recorded. Per rank.");
+
+    public Option<int> Ranks { get; } = Flags.Count("--ranks", "Ranks in this process, which share each batch. Under torchrun, mpirun or srun every process is a rank, and this is left out.", 1);
+
+    public Option<string> Collective { get; } = Flags.Choice("--collective", "How processes exchange gradients: mpi (Open MPI), tcp (MASTER_ADDR and MASTER_PORT), or auto: what the launcher offers.", "auto", "auto", "mpi", "tcp");
+
+    public Option<bool> ShardOptimizer { get; } = new("--shard-optimizer") { Description = "Each rank keeps AdamW's moments for its part of the weights only (ZeRO-1)." };
 
     public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, 1e-4 with --lora-rank, else 2e-5.");
 
@@ -191,8 +210,8 @@ internal sealed class TrainFlags
     {
         Option[] options =
         [
-            Data, Train, Corpus, Model, New, Type, Loss, InfoNceWeight, KlWeight, MarginMseWeight, Semantics, ReferenceRanks, Output, Resume, Steps, Minutes,
-            Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
+            Config, Preset, DryRun, Data, Train, Corpus, Model, New, Type, Loss, InfoNceWeight, KlWeight, MarginMseWeight, Semantics, ReferenceRanks, Output, Resume, Steps, Minutes,
+            Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, Memory, Ranks, Collective, ShardOptimizer, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
             QueryFlops, DocumentFlops, FlopsRampSteps, Regularizer, QueryNonZeros, DocumentNonZeros, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
             Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
             Seed, SaveSteps, SaveLimit, LogSteps, Json,
@@ -202,7 +221,8 @@ internal sealed class TrainFlags
             command.Add(option);
         }
 
-        Type.AcceptOnlyFromAmong("sparse", "dense");
+        Preset.AcceptOnlyFromAmong([.. PaperPreset.All.Keys]);
+        Type.AcceptOnlyFromAmong("sparse", "dense", Reranker);
         Lora.AddTo(command);
         Compute.AddTo(command);
     }
@@ -214,10 +234,35 @@ internal sealed class TrainFlags
         Require(parsed.GetValue(Train) is null == parsed.GetValue(Corpus) is null, "--train FILE and --corpus PATH go together");
         Require(parsed.GetValue(Model) is not null != parsed.GetValue(New), "train needs either --model DIR to start from, or --new");
         Require(!parsed.GetValue(New) || Lora.Read(parsed) is null, "an adapter needs a model to lie on: --lora-rank goes with --model DIR, not with --new");
-        Require(!parsed.GetValue(New) || parsed.GetValue(Type) is not null, "--new needs --type sparse or --type dense");
+        Require(!parsed.GetValue(New) || parsed.GetValue(Type) is not null, "--new needs --type sparse, dense or reranker");
         Require(parsed.GetValue(Steps) is not null != parsed.GetValue(Minutes) is not null, "train needs either --steps N or --minutes N");
         Require(parsed.GetValue(Negatives) is null || parsed.GetValue(TrainGroupSize) is null, "--negatives and --train-group-size say the same: give one");
         Require(parsed.GetValue(HiddenSize) % (2 * parsed.GetValue(Heads)) == 0, $"--hidden-size {parsed.GetValue(HiddenSize)} must be a multiple of twice --heads {parsed.GetValue(Heads)}");
+    }
+
+    /// <summary>What a --type is to the network: a reranker is a dense one that reads pairs.</summary>
+    public static RepresentationKind KindOf(string type) => type == Reranker ? RepresentationKind.Dense : Enum.Parse<RepresentationKind>(type, ignoreCase: true);
+
+    /// <summary>True when the examples' own scores are followed, which a reranker otherwise replaces by certainty.</summary>
+    public bool FollowsTeacher(ParseResult parsed) => parsed.GetRequiredValue(Loss) != Losses[0];
+
+    /// <summary>The options of a reranker: its own candidates compete, whatever the loss; pairs of other queries do not.</summary>
+    /// <exception cref="UsageException">The loss is none that a reranker has.</exception>
+    public TrainingOptions ReadReranker(ParseResult parsed)
+    {
+        string loss = parsed.GetRequiredValue(Loss);
+        if (loss is not ("infonce" or "kl"))
+        {
+            throw new UsageException($"--loss {loss}: a reranker takes infonce (the positive above its negatives) or kl (follow the teacher's scores)");
+        }
+
+        TrainingOptions options = Read(parsed, RepresentationKind.Dense);
+        return options with
+        {
+            Objective = TrainingObjective.KlDivergence,
+            Temperature = PairTexts.Temperature,
+            NegativeCount = parsed.GetValue(Negatives) ?? (parsed.GetValue(TrainGroupSize) - 1) ?? 8,
+        };
     }
 
     /// <summary>The training options but for what only the run knows: step count and files.</summary>
@@ -249,6 +294,7 @@ internal sealed class TrainFlags
             AccumulationCount = parsed.GetValue(Accumulation),
             GradCacheChunk = parsed.GetValue(GradCacheChunk),
             RecomputeActivations = parsed.GetValue(ActivationCheckpointing),
+            ShardOptimizer = parsed.GetValue(ShardOptimizer),
             LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : Lora.Read(parsed) is null ? 2e-5 : 1e-4)),
             WarmupRatio = (float)parsed.GetValue(WarmupRatio),
             Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },

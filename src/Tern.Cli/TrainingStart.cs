@@ -2,6 +2,7 @@ using System.CommandLine;
 using Tern.Compute;
 using Tern.Model;
 using Tern.Model.Checkpoints;
+using Tern.Pipelines.Teaching;
 using Tern.Text;
 
 namespace Tern.Cli;
@@ -44,8 +45,22 @@ internal sealed class TrainingStart : IDisposable
             ?? throw new FileNotFoundException($"{runDirectory}: no checkpoint-… to resume from; leave --resume out to start the run");
     }
 
-    public static TrainingStart FromCheckpoint(IBackend backend, string checkpoint) =>
-        new(RetrieverNetwork.Load(backend, checkpoint, trainable: true), Path.Combine(checkpoint, "tokenizer.json"), Tokenizer.Load(checkpoint), null);
+    public static TrainingStart FromCheckpoint(IBackend backend, string checkpoint)
+    {
+        // Its own copy of the tokenizer: the run deletes this checkpoint when it has newer ones.
+        string scratch = Directory.CreateTempSubdirectory("tern-").FullName;
+        try
+        {
+            string tokenizer = Path.Combine(scratch, "tokenizer.json");
+            File.Copy(Path.Combine(checkpoint, "tokenizer.json"), tokenizer);
+            return new TrainingStart(RetrieverNetwork.Load(backend, checkpoint, trainable: true), tokenizer, Tokenizer.Load(scratch), scratch);
+        }
+        catch
+        {
+            Delete(scratch);
+            throw;
+        }
+    }
 
     /// <summary>
     /// A retriever, an adapter with what it lies on, or a plain Llama directory, which gets the contract of the paper's models. What is trained:
@@ -60,7 +75,7 @@ internal sealed class TrainingStart : IDisposable
         LlamaConfig config = LlamaConfig.Load(stack.BaseDirectory);
         RetrieverContract? own = File.Exists(Path.Combine(directory, RetrieverContract.FileName)) ? RetrieverContract.Load(directory) : null;
         RepresentationKind kind = parsed.GetValue(flags.Type) is { } type
-            ? Enum.Parse<RepresentationKind>(type, ignoreCase: true)
+            ? TrainFlags.KindOf(type)
             : own?.Kind ?? throw new UsageException($"--type: {directory} has no {RetrieverContract.FileName}; say sparse or dense");
         RetrieverContract contract = own?.Kind == kind ? own : RetrieverContract.Lion(kind, config);
         LlamaWeights weights = LlamaWeights.LoadStack(backend, stack, trainable: lora is null);
@@ -139,7 +154,7 @@ internal sealed class TrainingStart : IDisposable
 
     private static RetrieverNetwork Draw(IBackend backend, Tokenizer tokenizer, string corpusPath, TrainFlags flags, ParseResult parsed)
     {
-        RepresentationKind kind = Enum.Parse<RepresentationKind>(parsed.GetValue(flags.Type)!, ignoreCase: true);
+        RepresentationKind kind = TrainFlags.KindOf(parsed.GetValue(flags.Type)!);
         int hiddenSize = parsed.GetValue(flags.HiddenSize);
         int headCount = parsed.GetValue(flags.Heads);
         var config = new LlamaConfig
@@ -170,7 +185,10 @@ internal sealed class TrainingStart : IDisposable
     private static RetrieverContract Adjust(RetrieverContract contract, TrainFlags flags, ParseResult parsed) => contract with
     {
         MaxQueryTokens = parsed.GetValue(flags.QueryLength) ?? contract.MaxQueryTokens,
-        MaxDocumentTokens = parsed.GetValue(flags.DocumentLength) ?? contract.MaxDocumentTokens,
+
+        // A pair is as long as both of its texts.
+        MaxDocumentTokens = parsed.GetValue(flags.DocumentLength) ?? (IsReranker(contract, flags, parsed) && contract.PairTemplate.Length == 0 ? contract.MaxQueryTokens + contract.MaxDocumentTokens : contract.MaxDocumentTokens),
+        PairTemplate = !IsReranker(contract, flags, parsed) ? "" : contract.PairTemplate.Length > 0 ? contract.PairTemplate : PairTexts.Template,
         QueryPrefix = parsed.GetValue(flags.QueryPrefix) ?? contract.QueryPrefix,
         DocumentPrefix = parsed.GetValue(flags.DocumentPrefix) ?? contract.DocumentPrefix,
         QueryTopTerms = parsed.GetValue(flags.QueryTopTerms) ?? contract.QueryTopTerms,
@@ -178,6 +196,9 @@ internal sealed class TrainingStart : IDisposable
         Causal = contract.Causal || parsed.GetValue(flags.Causal),
         Precision = flags.Compute.Read(parsed).Precision is ProductPrecision.BFloat16 ? ProductPrecision.BFloat16.ToName() : contract.Precision,
     };
+
+    private static bool IsReranker(RetrieverContract contract, TrainFlags flags, ParseResult parsed) =>
+        parsed.GetValue(flags.Type) is { } type ? type == TrainFlags.Reranker : contract.PairTemplate.Length > 0;
 
     private static void Delete(string? directory)
     {

@@ -5,6 +5,19 @@ namespace Tern.Model;
 /// <summary>Weights of a shape without values, for a backend that only counts: a plan needs no checkpoint.</summary>
 public static class BlankWeights
 {
+    /// <summary>Weights as another model has them, its trained adapter included.</summary>
+    public static LlamaWeights Like(IBackend backend, LlamaWeights weights)
+    {
+        LiveAdapter? adapter = weights.Adapters.FirstOrDefault(a => a.IsTrainable);
+        LlamaWeights blank = Of(backend, weights.Config, !weights.TermBias.Value.IsEmpty, weights.IsTrainable && adapter is null, weights.Layers[0].Query.Value.DType);
+        if (adapter is not null)
+        {
+            blank.AddAdapter(new LoraSettings { Rank = adapter.Config.Rank, Alpha = adapter.Config.Alpha, Dropout = adapter.Config.Dropout, Targets = adapter.Config.Targets }, "");
+        }
+
+        return blank;
+    }
+
     /// <param name="frozenType">The element type of weights that are not trained; trained ones are Float32.</param>
     public static LlamaWeights Of(IBackend backend, LlamaConfig config, bool hasTermBias, bool trainable, DType frozenType = DType.Float32)
     {

@@ -16,8 +16,9 @@ public sealed class EndToEndTests : IDisposable
         string data = SmallCollection.Write(_directory["data"]);
         Succeed("data", "check", data);
         CliResult training = Succeed("train", "--data", data, "--new", "--type", type, "--steps", "12", "--batch_size", "8", "--hidden_size", "16", "--heads", "2", "--layers", "1", "--vocabulary-size", "340", "--lowercase", "--logging_steps", "6", "--output_dir", _directory["model"]);
-        Assert.Equal(3, training.Lines.Count);
-        Assert.StartsWith("step 12/12  loss ", training.Lines[1], StringComparison.Ordinal);
+        Assert.Equal(4, training.Lines.Count);
+        Assert.StartsWith("memory plan: ", training.Lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("step 12/12  loss ", training.Lines[2], StringComparison.Ordinal);
         Assert.Contains("4 golden texts agree", Succeed("model", "selftest", _directory["model"]).Output, StringComparison.Ordinal);
         Assert.Contains($"\"kind\":\"{type}\"", Succeed("model", "info", _directory["model"], "--json").Output, StringComparison.Ordinal);
 

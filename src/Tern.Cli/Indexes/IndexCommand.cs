@@ -101,6 +101,11 @@ internal static class IndexCommand
                 else
                 {
                     using var loaded = RetrieverModel.Load(modelDirectory, modelFlags.Read(parsed));
+                    if (loaded.Contract.PairTemplate.Length > 0)
+                    {
+                        throw new UsageException($"--model {modelDirectory}: a reranker reads query and document together and makes no index; see tern rerank");
+                    }
+
                     description = IndexWriter.WriteLearned(directory, loaded, modelDirectory, CorpusReader.Read(corpusPath), options, cancellationToken);
                 }
             }

@@ -10,7 +10,7 @@ namespace Tern.Training.Planning;
 /// The memory that one rank's training will take, in bytes. Counted by walking the trainer itself over a backend that only counts,
 /// through the run's first batches; the workspace of the operations is an estimate. The texts' tokens are not in it.
 /// </summary>
-/// <param name="Weights">Values of all weights.</param>
+/// <param name="Weights">Values of all weights, and of frozen ones the form in which they are multiplied with.</param>
 /// <param name="Gradients">Of the weights that are trained.</param>
 /// <param name="Optimizer">AdamW's moments, this rank's.</param>
 /// <param name="Activations">Of the network, heads included: what a pass keeps, and its gradients.</param>
@@ -32,8 +32,8 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
         using PlanningBackend forNetwork = new(threadCount);
         using PlanningBackend forTraining = new(threadCount);
         using RetrieverNetwork network = new(forNetwork, weights(forNetwork), contract);
-        long weightBytes = network.Weights.Parameters.Sum(p => Bytes(p.Value));
-        long gradientBytes = forNetwork.TensorMemory.ByteCount - weightBytes;
+        long weightBytes = network.Weights.Parameters.Concat(network.Weights.Adapters.SelectMany(a => a.Parameters)).Sum(p => Bytes(p.Value));
+        long gradientBytes = network.Weights.TrainableParameters.Sum(p => Bytes(p.Gradient));
         using LoneRank rank = new(rankCount);
         using RetrieverTrainer trainer = new(forTraining, network, set, options with { CheckpointDirectory = null }, rank) { LooksAtVectors = false };
         for (int step = 1; step <= Math.Min(WalkedSteps, options.StepCount); step++)
@@ -42,7 +42,7 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
         }
 
         return new MemoryPlan(
-            weightBytes,
+            weightBytes + forNetwork.LaidOutWeights.PeakByteCount,
             gradientBytes,
             trainer.OptimizerByteCount,
             forNetwork.TensorMemory.PeakByteCount - weightBytes - gradientBytes,
@@ -93,13 +93,10 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
         MemoryPlan Plan(TrainingOptions tried) => Of(weights, contract, set, tried, rankCount, threadCount);
     }
 
-    /// <summary>One line for each part.</summary>
-    public IEnumerable<string> Describe()
-    {
-        yield return $"memory plan: {Text(Total)} ({(GradCacheChunk > 0 ? $"{GradCacheChunk} texts at a time" : "all texts of a batch at once")}{(RecomputeActivations ? ", blocks computed again" : "")})";
-        yield return $"  weights {Text(Weights)}, gradients {Text(Gradients)}, optimiser {Text(Optimizer)}";
-        yield return $"  activations {Text(Activations)}, batch {Text(Batch)}, workspace about {Text(Workspace)}";
-    }
+    /// <summary>One line: the sum, the parts, and how the batch is divided.</summary>
+    public override string ToString() =>
+        $"memory plan: {Text(Total)}: weights {Text(Weights)}, gradients {Text(Gradients)}, optimiser {Text(Optimizer)}, activations {Text(Activations)}, batch {Text(Batch)}, workspace about {Text(Workspace)}; "
+        + $"{(GradCacheChunk > 0 ? $"{GradCacheChunk} texts at a time" : "all texts of a batch at once")}{(RecomputeActivations ? ", blocks computed again" : "")}";
 
     /// <summary>Bytes in the largest binary unit of which there is one.</summary>
     public static string Text(long byteCount) => byteCount switch
