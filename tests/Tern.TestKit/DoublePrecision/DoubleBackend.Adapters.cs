@@ -12,8 +12,8 @@ public sealed partial class DoubleBackend
         DoubleMatrix p = new(projected);
         DoubleMatrix to = new(accumulateDestination);
         Dropout mask = dropout;
-        Each(projected, (t, r) => scale * Enumerable.Range(0, x.Columns).Sum(i => Kept(mask, t, i) * x[t, i] * down[r, i]));
-        Each(accumulateDestination, (t, o) => to[t, o] + Enumerable.Range(0, p.Columns).Sum(r => p[t, r] * up[o, r]));
+        Each(projected, (t, r) => scale * Enumerable.Range(0, x.Columns).Sum(i => Multiply(Kept(mask, t, i) * x[t, i], down[r, i])));
+        Each(accumulateDestination, (t, o) => to[t, o] + Enumerable.Range(0, p.Columns).Sum(r => Multiply(p[t, r], up[o, r])));
     }
 
     public void LoraBackward(Tensor dOutput, Tensor input, Tensor a, Tensor b, Tensor projected, float scale, in Dropout dropout, Tensor accumulateDInput, Tensor accumulateDA, Tensor accumulateDB)
@@ -34,9 +34,11 @@ public sealed partial class DoubleBackend
                 for (int o = 0; o < d.Columns; o++)
                 {
                     dProjected += d[t, o] * up[o, r];
+                    MultiplyAdds++;
                     if (!dB.IsEmpty)
                     {
                         dB[o, r] += d[t, o] * p[t, r];
+                        MultiplyAdds++;
                     }
                 }
 
@@ -44,9 +46,11 @@ public sealed partial class DoubleBackend
                 {
                     double kept = scale * Kept(dropout, t, i) * dProjected;
                     dInput[t, i] += kept * down[r, i];
+                    MultiplyAdds++;
                     if (!dA.IsEmpty)
                     {
                         dA[r, i] += kept * x[t, i];
+                        MultiplyAdds++;
                     }
                 }
             }
@@ -86,20 +90,28 @@ public sealed partial class DoubleBackend
                 for (int i = 0; i < h.Columns; i++)
                 {
                     to[m, i] += d * w[v, i];
+                    MultiplyAdds++;
                     if (!dWeight.IsEmpty)
                     {
                         dWeight[v, i] += d * h[m, i];
+                        MultiplyAdds++;
                     }
                 }
             }
         }
     }
 
-    private static double[][] Logits(Tensor hidden, Tensor weight)
+    private double[][] Logits(Tensor hidden, Tensor weight)
     {
         DoubleMatrix h = new(hidden);
         DoubleMatrix w = new(weight);
-        return [.. Enumerable.Range(0, h.Rows).Select(m => Enumerable.Range(0, w.Rows).Select(v => Dot(h.Row(m), w.Row(v))).ToArray())];
+        return [.. Enumerable.Range(0, h.Rows).Select(m => Enumerable.Range(0, w.Rows).Select(v => CountedDot(h.Row(m), w.Row(v))).ToArray())];
+    }
+
+    private double Multiply(double left, double right)
+    {
+        MultiplyAdds++;
+        return left * right;
     }
 
     /// <summary>What an element is multiplied with: 0, or what makes up for those dropped.</summary>

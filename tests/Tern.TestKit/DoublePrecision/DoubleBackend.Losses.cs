@@ -17,7 +17,7 @@ public sealed partial class DoubleBackend
             winners[b, v] = -1;
             for (int row = starts.Integer(b); row < starts.Integer(b + 1); row++)
             {
-                double score = (scale * Dot(h.Row(row), w.Row(v))) + (addend.IsEmpty ? 0 : addend[0, v]);
+                double score = (scale * CountedDot(h.Row(row), w.Row(v))) + (addend.IsEmpty ? 0 : addend[0, v]);
                 if (score > best)
                 {
                     (best, winners[b, v]) = (score, row);
@@ -51,9 +51,11 @@ public sealed partial class DoubleBackend
                 for (int i = 0; i < h.Columns; i++)
                 {
                     dHidden[row, i] += scale * g * w[v, i];
+                    MultiplyAdds++;
                     if (!dWeight.IsEmpty)
                     {
                         dWeight[v, i] += scale * g * h[row, i];
+                        MultiplyAdds++;
                     }
                 }
 
@@ -252,6 +254,12 @@ public sealed partial class DoubleBackend
         DoubleMatrix s = new(student);
         DoubleMatrix t = new(teacher);
         return (inverseTemperature * (s[b, 0] - s[b, m])) - (t[b, 0] - t[b, m]);
+    }
+
+    private double CountedDot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)
+    {
+        MultiplyAdds += left.Length;
+        return Dot(left, right);
     }
 
     private static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)

@@ -93,6 +93,7 @@ public sealed partial class DoubleBackend
                 for (int j = 0; j < scores.Length; j++)
                 {
                     mean += Math.Exp(scores[j] - sums[row, head]) * v[first + j, (group * size) + e];
+                    MultiplyAdds++;
                 }
 
                 to[row, (head * size) + e] = mean;
@@ -124,6 +125,7 @@ public sealed partial class DoubleBackend
                 {
                     dp[j] += d[row, (head * size) + e] * v[first + j, (group * size) + e];
                     dv[first + j, (group * size) + e] += p[j] * d[row, (head * size) + e];
+                    MultiplyAdds += 2;
                 }
             }
 
@@ -135,6 +137,7 @@ public sealed partial class DoubleBackend
                 {
                     dq[row, (head * size) + e] += ds * k[first + j, (group * size) + e];
                     dk[first + j, (group * size) + e] += ds * q[row, (head * size) + e];
+                    MultiplyAdds += 2;
                 }
             }
         });
@@ -168,7 +171,7 @@ public sealed partial class DoubleBackend
     }
 
     /// <summary>Calls back with the scores of each row's head over the rows from <c>first</c> on that it sees.</summary>
-    private static void Attend(Tensor query, Tensor key, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Action<int, int, int, int, double[]> visit)
+    private void Attend(Tensor query, Tensor key, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Action<int, int, int, int, double[]> visit)
     {
         DoubleMatrix q = new(query);
         DoubleMatrix k = new(key);
@@ -188,6 +191,7 @@ public sealed partial class DoubleBackend
                         for (int e = 0; e < size; e++)
                         {
                             scores[j] += scale * q[row, (head * size) + e] * k[first + j, (group * size) + e];
+                            MultiplyAdds++;
                         }
                     }
 

@@ -10,6 +10,9 @@ public sealed partial class DoubleBackend : IBackend
 {
     public string Name => "double";
 
+    /// <summary>Multiply-adds of products and attention, counted one by one in the innermost loops since this backend was made.</summary>
+    public long MultiplyAdds { get; private set; }
+
     public ProductPrecision Precision => ProductPrecision.Float32;
 
     public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new DoubleMemory(dtype, elementCount);
@@ -70,6 +73,7 @@ public sealed partial class DoubleBackend : IBackend
             for (int k = 0; k < inner; k++)
             {
                 sum += (transposeLeft ? l[k, i] : l[i, k]) * (transposeRight ? r[j, k] : r[k, j]);
+                MultiplyAdds++;
             }
 
             return sum;
