@@ -13,6 +13,7 @@ internal static class CommandLine
     private static readonly Func<Terminal, Command>[] Verbs =
     [
         DemoCommand.Create,
+        StudyCommand.Create,
         DataCommand.Create,
         MntpCommand.Create,
         TrainCommand.Create,

@@ -65,6 +65,9 @@ internal readonly struct JsonRecord(LineReader reader, JsonElement element)
 
     public List<float> Numbers(string name) => Array(name, Number);
 
+    /// <summary>An array of [id, score] pairs.</summary>
+    public List<ScoredCandidate> ScoredIds(string name) => Array(name, ScoredId);
+
     public float? OptionalNumber(string name) => Has(name) ? Number(element.GetProperty(name), name) : null;
 
     public List<JsonRecord> Objects(string name)
@@ -123,6 +126,10 @@ internal readonly struct JsonRecord(LineReader reader, JsonElement element)
         }
         return items;
     }
+
+    private ScoredCandidate ScoredId(JsonElement pair, string name) => pair.ValueKind == JsonValueKind.Array && pair.GetArrayLength() == 2
+        ? new ScoredCandidate(Text(pair[0], name), Number(pair[1], name))
+        : throw Malformed($"\"{name}\" must hold [id, score] pairs");
 
     private string Text(JsonElement value, string name) => value.ValueKind switch
     {

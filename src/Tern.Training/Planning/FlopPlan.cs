@@ -20,10 +20,10 @@ public static class FlopPlan
         using PlanningBackend planning = new();
         FlopCountingBackend counting = new(planning);
         using RetrieverNetwork network = new(counting, weights(counting), contract);
-        using RetrieverTrainer trainer = new(counting, network, set, options with { CheckpointDirectory = null });
+        using RetrieverTrainer trainer = new(counting, network, set, options with { CheckpointDirectory = null, CollapseCheckInterval = 0 });
         for (int step = firstStep; step <= lastStep; step++)
         {
-            trainer.Walk(step);
+            trainer.Rehearse(step);
         }
 
         return counting.Counts.Total;

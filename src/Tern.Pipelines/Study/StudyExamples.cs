@@ -1,0 +1,69 @@
+using Tern.Text;
+
+namespace Tern.Pipelines.Study;
+
+/// <summary>A plan's training examples: judged queries with the teacher's candidates and scores, and whatever errors the plan asks for.</summary>
+internal static class StudyExamples
+{
+    /// <summary>
+    /// Every positive of the teacher's file makes an example; queries with fewer negatives than an objective draws are left out for all objectives,
+    /// so that all learn from the same queries, and are counted. Scores are divided by the plan's temperature. Errors depend on the seed and on
+    /// the order of the file's lines only: the same seed gives every cell the same errors.
+    /// </summary>
+    /// <exception cref="InvalidDataException">A query without a text, named with file and line; or no query is left.</exception>
+    public static (IReadOnlyList<TrainingExample> Examples, int QueriesLeftOut) Create(StudyPlan plan, IReadOnlyDictionary<string, string> queries, int seed)
+    {
+        List<TeacherScores> all = [.. TeacherScoreReader.Read(plan.Teacher)];
+        if (all.Count == 0)
+        {
+            throw new InvalidDataException($"{plan.Teacher}: no teacher scores");
+        }
+
+        int drawn = plan.Objectives.Max(o => o.NegativeCount);
+        var random = new Random(seed); // A seeded Random keeps its sequence across versions of .NET.
+        double deviation = plan.TeacherNoise > 0 ? plan.TeacherNoise * Deviation(all) : 0;
+        var examples = new List<TrainingExample>(all.Count);
+        int leftOut = 0;
+        foreach (TeacherScores scores in all)
+        {
+            if (!queries.TryGetValue(scores.QueryId, out string? text))
+            {
+                throw new InvalidDataException($"{scores.Place}: query '{scores.QueryId}' is not among the queries of {plan.Train.Directory}");
+            }
+
+            if (scores.Negatives.Count < drawn)
+            {
+                leftOut++;
+                continue;
+            }
+
+            foreach (ScoredCandidate relevant in scores.Positives)
+            {
+                ScoredCandidate positive = Noisy(relevant);
+                ScoredCandidate[] negatives = [.. scores.Negatives.Select(Noisy)];
+                if (plan.WrongPositiveShare > 0 && random.NextDouble() < plan.WrongPositiveShare)
+                {
+                    int other = random.Next(negatives.Length);
+                    (positive, negatives[other]) = (negatives[other], positive);
+                }
+
+                examples.Add(new TrainingExample(text, positive.Id, [.. negatives.Select(n => n.Id)], positive.Score, [.. negatives.Select(n => n.Score)]));
+            }
+        }
+
+        return examples.Count > 0 ? (examples, leftOut) : throw new InvalidDataException($"{plan.Teacher}: no query has the {drawn} negatives that an objective draws");
+
+        ScoredCandidate Noisy(ScoredCandidate candidate)
+        {
+            double noise = deviation > 0 ? deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()) : 0;
+            return candidate with { Score = (float)((candidate.Score + noise) / plan.TeacherTemperature) };
+        }
+    }
+
+    private static double Deviation(List<TeacherScores> all)
+    {
+        double[] values = [.. all.SelectMany(s => s.Positives.Concat(s.Negatives)).Select(c => (double)c.Score)];
+        double mean = values.Average();
+        return Math.Sqrt(values.Average(v => (v - mean) * (v - mean)));
+    }
+}
