@@ -56,7 +56,7 @@ internal static class StudyPlots
             LabelFormatter = value => Number(Math.Pow(10, value)),
             MinorTickGenerator = new ScottPlot.TickGenerators.LogMinorTickGenerator(),
         };
-        plot.ShowLegend(Alignment.LowerRight);
+        plot.ShowLegend(Edge.Right);
         return plot;
     }
 
