@@ -11,7 +11,7 @@ public enum ProductPrecision
     /// <summary>Both operands as they are.</summary>
     Float32,
 
-    /// <summary>Both operands rounded to bfloat16 (8 significant bits).</summary>
+    /// <summary>Both operands rounded to bfloat16 (8 significant bits); attention's own products, with queries times the scale and probabilities, as well.</summary>
     BFloat16,
 
     /// <summary>

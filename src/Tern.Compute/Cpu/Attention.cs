@@ -2,10 +2,10 @@ using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
-/// <summary>Softmax(scale · Q Kᵀ) V within packed sequences; several query heads may share a key/value head.</summary>
+/// <summary>Softmax(scale · Q Kᵀ) V within packed sequences; several query heads may share a key/value head. Narrow: products in bfloat16.</summary>
 internal static class Attention
 {
-    public static void Forward(WorkerPool pool, Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Tensor logSumExp, Tensor destination)
+    public static void Forward(WorkerPool pool, Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, bool narrow, Tensor logSumExp, Tensor destination)
     {
         int sequenceCount = Check(query, key, value, sequenceStarts, headCount, keyValueHeadCount);
         Operand.Check(logSumExp, query.Rows, headCount);
@@ -23,17 +23,28 @@ internal static class Attention
                 GroupSize = headCount / keyValueHeadCount,
                 Scale = scale,
                 Causal = causal,
+                Narrow = narrow,
                 LogSumExp = logSumExp,
                 Output = destination,
             },
-            static (task, plan) => SimdPaths.Current.Kernels.AttentionForward(plan, task));
+            static (task, plan) =>
+            {
+                if (plan.Narrow)
+                {
+                    AttentionBlockBFloat16.Forward(plan, task);
+                }
+                else
+                {
+                    SimdPaths.Current.Kernels.AttentionForward(plan, task);
+                }
+            });
     }
 
     /// <summary>
     /// With P the probabilities and dP = dO Vᵀ: dV = Pᵀ dO, dS = P · (dP − rowsum(dO · O)), dQ = scale · dS K, dK = scale · dSᵀ Q.
     /// A task owns a key/value head of a sequence, so dK and dV add their query heads and rows in order.
     /// </summary>
-    public static void Backward(WorkerPool pool, Tensor dOutput, Tensor query, Tensor key, Tensor value, Tensor output, Tensor logSumExp, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Tensor dQuery, Tensor dKey, Tensor dValue)
+    public static void Backward(WorkerPool pool, Tensor dOutput, Tensor query, Tensor key, Tensor value, Tensor output, Tensor logSumExp, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, bool narrow, Tensor dQuery, Tensor dKey, Tensor dValue)
     {
         int sequenceCount = Check(query, key, value, sequenceStarts, headCount, keyValueHeadCount);
         Operand.Check(dOutput, query.Rows, query.Columns);
@@ -55,6 +66,7 @@ internal static class Attention
                 GroupSize = headCount / keyValueHeadCount,
                 Scale = scale,
                 Causal = causal,
+                Narrow = narrow,
                 LogSumExp = logSumExp,
                 Output = output,
                 DOutput = dOutput,
@@ -62,7 +74,17 @@ internal static class Attention
                 DKey = dKey,
                 DValue = dValue,
             },
-            static (task, plan) => SimdPaths.Current.Kernels.AttentionBackward(plan, task));
+            static (task, plan) =>
+            {
+                if (plan.Narrow)
+                {
+                    AttentionBlockBFloat16.Backward(plan, task);
+                }
+                else
+                {
+                    SimdPaths.Current.Kernels.AttentionBackward(plan, task);
+                }
+            });
     }
 
     private static int Check(Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount)

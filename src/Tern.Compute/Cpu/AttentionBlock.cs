@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Tern.Compute.Cpu;
 
@@ -10,9 +9,6 @@ namespace Tern.Compute.Cpu;
 /// </summary>
 internal static unsafe class AttentionBlock
 {
-    /// <summary>A row's sum of exponentials adds column j in lane j mod 16, whatever the vector width.</summary>
-    private const int SumLanes = 16;
-
     /// <summary>Queries of a block: whole register tiles, as many as keep their scores in half a second-level cache.</summary>
     private const int MaxRows = 96, MinRows = 24, ScoreBudget = 96 * 1024;
 
@@ -42,8 +38,8 @@ internal static unsafe class AttentionBlock
             {
                 int rows = Math.Min(rowStep, count - first), end = s.Causal ? first + rows : count, row = shape.Start + first;
                 ScorePanels<TVector>(s.Causal, first, rows, end, s.Query.Floats(row) + (head * size), s.Query.RowPitch, keys, shape, scores);
-                ExponentiateRows<TVector>(scores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, maxima, factors);
-                Normalizers(maxima, factors, rows);
+                AttentionSoftmax.ExponentiateRows<TVector>(scores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, AttentionTile.MaxRows, maxima, factors);
+                AttentionSoftmax.Normalizers(maxima, factors, rows);
                 float* output = s.Output.Floats(row) + (head * size);
                 AttentionTile.Run<TVector>(s.Causal ? Triangle.Lower : Triangle.Full, rows, end, pitch, scores, keyPitch, 1, values, pitch, inPlace ? output : sums, inPlace ? s.Output.RowPitch : pitch, false, factors);
                 for (int i = 0; i < rows; i++)
@@ -103,7 +99,7 @@ internal static unsafe class AttentionBlock
                     logSumExp[i] = s.LogSumExp.Floats(row + i)[head];
                 }
 
-                DifferentiateRows<TVector>(scores, dScores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, logSumExp, outputDots);
+                AttentionSoftmax.DifferentiateRows<TVector>(scores, dScores, keyPitch, rows, s.Causal, s.Causal ? first + 1 : count, end, AttentionTile.MaxRows, logSumExp, outputDots);
                 float* dQuery = s.DQuery.Floats(row) + (head * size);
                 AttentionTile.Run<TVector>(lower, rows, end, pitch, dScores, keyPitch, 1, keys, pitch, inPlace ? dQuery : dQueries, inPlace ? s.DQuery.RowPitch : pitch, false, null);
                 for (int i = 0; i < rows && !inPlace; i++)
@@ -146,116 +142,6 @@ internal static unsafe class AttentionBlock
         {
             AttentionTile.Run<TVector>(Triangle.Upper, rows, rows, (int)pitch, scores + first, 1, keyPitch, right, pitch, destination + (first * pitch), pitch, true, null);
         }
-    }
-
-    /// <summary>
-    /// Replaces the scores that a row sees by e^(score − greatest) and the others in reach of a register tile by zero;
-    /// writes each row's greatest score and sum. The first row sees <paramref name="visible"/> keys, a causal row one more
-    /// than the row before it. All maxima come first: exponentials that need not wait for their own row's overlap.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ExponentiateRows<TVector>(float* scores, int keyPitch, int rows, bool causal, int visible, int end, float* maxima, float* sums)
-        where TVector : unmanaged, IFloatVector<TVector>
-    {
-        float* row = scores;
-        for (int i = 0; i < rows; i++, row += keyPitch)
-        {
-            int whole = MaskTail(row, causal ? visible + i : visible, end);
-            TVector lanes = TVector.Load(row);
-            for (int j = TVector.Count; j < whole; j += TVector.Count)
-            {
-                lanes = TVector.MaxNative(TVector.Load(row + j), lanes);
-            }
-
-            maxima[i] = VectorMath.Max(lanes);
-        }
-
-        row = scores;
-        for (int i = 0; i < rows; i++, row += keyPitch)
-        {
-            int whole = RoundUp(causal ? visible + i : visible, SumLanes);
-            TVector shift = TVector.Broadcast(maxima[i]), sum0 = default, sum1 = default, sum2 = default, sum3 = default;
-            for (int j = 0; j < whole; j += SumLanes)
-            {
-                sum0 = TVector.Add(sum0, Exponentiate(row + j, shift));
-                if (TVector.Count < 16)
-                {
-                    sum1 = TVector.Add(sum1, Exponentiate(row + j + TVector.Count, shift));
-                }
-
-                if (TVector.Count < 8)
-                {
-                    sum2 = TVector.Add(sum2, Exponentiate(row + j + (2 * TVector.Count), shift));
-                    sum3 = TVector.Add(sum3, Exponentiate(row + j + (3 * TVector.Count), shift));
-                }
-            }
-
-            sums[i] = VectorMath.Sum(TVector.Count < 8 ? TVector.Add(TVector.Add(sum0, sum2), TVector.Add(sum1, sum3)) : TVector.Count < 16 ? TVector.Add(sum0, sum1) : sum0);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Exponentiate<TVector>(float* scores, TVector shift)
-        where TVector : unmanaged, IFloatVector<TVector>
-    {
-        TVector exponential = VectorMath.Exp(TVector.Subtract(TVector.Load(scores), shift));
-        exponential.Store(scores);
-        return exponential;
-    }
-
-    /// <summary>Replaces each row's greatest score by ln Σ e^score and its sum by the inverse. Arrays have room for whole vectors.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Normalizers(float* maxima, float* sums, int count)
-    {
-        for (int i = 0; i < count; i += VectorMath.Lanes)
-        {
-            // The greatest score adds 1, so a sum is at least 1, or it is NaN and sum − sum hands that on.
-            Vector256<float> sum = Vector256.Load(sums + i);
-            (Vector256.Load(maxima + i) + VectorMath.Log(new FloatVector256(sum)).Value + (sum - sum)).Store(maxima + i);
-            (Vector256<float>.One / sum).Store(sums + i);
-        }
-    }
-
-    /// <summary>Replaces scores by probabilities P and dP by dS = P · (dP − outputDot), where a row sees; both are zero beyond, as far as a register tile reaches.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DifferentiateRows<TVector>(float* scores, float* dScores, int keyPitch, int rows, bool causal, int visible, int end, float* logSumExp, float* outputDots)
-        where TVector : unmanaged, IFloatVector<TVector>
-    {
-        for (int i = 0; i < rows; i++, scores += keyPitch, dScores += keyPitch)
-        {
-            int seen = causal ? visible + i : visible;
-            int whole = MaskTail(scores, seen, end);
-            for (int j = seen; j < Math.Max(whole, Math.Min(end, seen + AttentionTile.MaxRows)); j++)
-            {
-                dScores[j] = 0;
-            }
-
-            TVector shift = TVector.Broadcast(logSumExp[i]), dot = TVector.Broadcast(outputDots[i]);
-            for (int j = 0; j < whole; j += TVector.Count)
-            {
-                TVector probability = VectorMath.Exp(TVector.Subtract(TVector.Load(scores + j), shift));
-                probability.Store(scores + j);
-                TVector.Multiply(probability, TVector.Subtract(TVector.Load(dScores + j), dot)).Store(dScores + j);
-            }
-        }
-    }
-
-    /// <summary>Makes what follows the visible scores −∞ up to whole lanes, whose end is returned, and zero from there as far as other rows of a register tile see, at most to <paramref name="end"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int MaskTail(float* scores, int visible, int end)
-    {
-        int whole = RoundUp(visible, SumLanes), j = visible;
-        for (; j < whole; j++)
-        {
-            scores[j] = float.NegativeInfinity;
-        }
-
-        for (end = Math.Min(end, visible + AttentionTile.MaxRows); j < end; j++)
-        {
-            scores[j] = 0;
-        }
-
-        return whole;
     }
 
     /// <summary>
@@ -317,7 +203,7 @@ internal static unsafe class AttentionBlock
 
     /// <summary>Copies rows' columns of one head times a factor; the rest of each destination row is zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CopyRows<TVector>(Tensor source, int start, int count, int column, int size, float* destination, int pitch, float factor = 1)
+    public static void CopyRows<TVector>(Tensor source, int start, int count, int column, int size, float* destination, int pitch, float factor = 1)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         for (int i = 0; i < count; i++)
@@ -332,7 +218,7 @@ internal static unsafe class AttentionBlock
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void ScaleRow<TVector>(float* source, float factor, float* destination, int count)
+    public static void ScaleRow<TVector>(float* source, float factor, float* destination, int count)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         TVector f = TVector.Broadcast(factor);
@@ -348,7 +234,7 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+    public static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
 
     /// <summary>One task's sequence and head, and the sizes of its scratch.</summary>
     private readonly struct Shape<TVector>
@@ -363,7 +249,7 @@ internal static unsafe class AttentionBlock
             KeyColumn = head * Size;
             FirstHead = head * plan.GroupSize;
             Pitch = RoundUp(Size, TVector.Count);
-            KeyPitch = RoundUp(Count, SumLanes);
+            KeyPitch = RoundUp(Count, AttentionSoftmax.SumLanes);
             PanelFloats = (nint)RoundUp(Count, 2 * TVector.Count) * Size;
             RowStep = Math.Min(Count, Math.Clamp(ScoreBudget / sizeof(float) / Math.Max(KeyPitch, 1) / MinRows * MinRows, MinRows, MaxRows));
         }

@@ -12,6 +12,7 @@ internal struct AttentionPlan
     public int GroupSize; // query heads of one key/value head
     public float Scale;
     public bool Causal;
+    public bool Narrow; // products in bfloat16
     public Tensor LogSumExp; // [T, N]
     public Tensor Output; // [T, N·D]
     public Tensor DOutput; // [T, N·D], backward only, as all below

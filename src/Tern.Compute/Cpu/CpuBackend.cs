@@ -121,10 +121,10 @@ public sealed class CpuBackend : IBackend, IMeteredBackend
         Rope.Backward(_pool, sequenceStarts, rotations, headSize, dValues);
 
     public void AttentionForward(Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Tensor logSumExp, Tensor destination) =>
-        Attention.Forward(_pool, query, key, value, sequenceStarts, headCount, keyValueHeadCount, scale, causal, logSumExp, destination);
+        Attention.Forward(_pool, query, key, value, sequenceStarts, headCount, keyValueHeadCount, scale, causal, Precision == ProductPrecision.BFloat16, logSumExp, destination);
 
     public void AttentionBackward(Tensor dOutput, Tensor query, Tensor key, Tensor value, Tensor output, Tensor logSumExp, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, Tensor dQuery, Tensor dKey, Tensor dValue) =>
-        Attention.Backward(_pool, dOutput, query, key, value, output, logSumExp, sequenceStarts, headCount, keyValueHeadCount, scale, causal, dQuery, dKey, dValue);
+        Attention.Backward(_pool, dOutput, query, key, value, output, logSumExp, sequenceStarts, headCount, keyValueHeadCount, scale, causal, Precision == ProductPrecision.BFloat16, dQuery, dKey, dValue);
 
     public void SwiGluForward(Tensor gate, Tensor up, Tensor destination) => SwiGlu.Forward(_pool, gate, up, destination);
 
