@@ -12,7 +12,7 @@ internal static class Attention
         Operand.Check(destination, query.Rows, query.Columns);
         pool.Run(
             sequenceCount * keyValueHeadCount,
-            new AttentionPlan
+            (new AttentionPlan
             {
                 Query = query,
                 Key = key,
@@ -26,16 +26,18 @@ internal static class Attention
                 Narrow = narrow,
                 LogSumExp = logSumExp,
                 Output = destination,
-            },
-            static (task, plan) =>
+            }, pool),
+            static (task, s) =>
             {
+                (AttentionPlan plan, WorkerPool workers) = s;
+                using ScratchLease lease = workers.RentScratch();
                 if (plan.Narrow)
                 {
-                    AttentionBlockBFloat16.Forward(plan, task);
+                    AttentionBlockBFloat16.Forward(plan, task, lease.Buffer);
                 }
                 else
                 {
-                    SimdPaths.Current.Kernels.AttentionForward(plan, task);
+                    SimdPaths.Current.Kernels.AttentionForward(plan, task, lease.Buffer);
                 }
             });
     }
@@ -55,7 +57,7 @@ internal static class Attention
         Operand.Check(dValue, query.Rows, key.Columns);
         pool.Run(
             sequenceCount * keyValueHeadCount,
-            new AttentionPlan
+            (new AttentionPlan
             {
                 Query = query,
                 Key = key,
@@ -73,16 +75,18 @@ internal static class Attention
                 DQuery = dQuery,
                 DKey = dKey,
                 DValue = dValue,
-            },
-            static (task, plan) =>
+            }, pool),
+            static (task, s) =>
             {
+                (AttentionPlan plan, WorkerPool workers) = s;
+                using ScratchLease lease = workers.RentScratch();
                 if (plan.Narrow)
                 {
-                    AttentionBlockBFloat16.Backward(plan, task);
+                    AttentionBlockBFloat16.Backward(plan, task, lease.Buffer);
                 }
                 else
                 {
-                    SimdPaths.Current.Kernels.AttentionBackward(plan, task);
+                    SimdPaths.Current.Kernels.AttentionBackward(plan, task, lease.Buffer);
                 }
             });
     }

@@ -1,10 +1,11 @@
 using System.Runtime.CompilerServices;
+using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
 /// <summary>
 /// Attention of one key/value head of one sequence. Keys, transposed in panels two vectors wide, and values are copied
-/// into the thread's scratch once for all query heads that share them; scores exist for a block of queries at a time, so
+/// into the task's scratch once for all query heads that share them; scores exist for a block of queries at a time, so
 /// memory grows with the sequence, not with its square. What a query must not see is neither multiplied nor read.
 /// </summary>
 internal static unsafe class AttentionBlock
@@ -13,12 +14,12 @@ internal static unsafe class AttentionBlock
     private const int MaxRows = 96, MinRows = 24, ScoreBudget = 96 * 1024;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Forward<TVector>(in AttentionPlan s, int task)
+    public static void Forward<TVector>(in AttentionPlan s, int task, ScratchBuffer scratch)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         Shape<TVector> shape = new(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        float* keys = ThreadScratch.Task<float>(shape.PanelFloats + ((nint)count * pitch) + ((nint)rowStep * (pitch + keyPitch)));
+        float* keys = scratch.Floats(shape.PanelFloats + ((nint)count * pitch) + ((nint)rowStep * (pitch + keyPitch)));
         float* values = keys + shape.PanelFloats; // [keys, D]; keys are [panels, D, width]
         float* sums = values + ((nint)count * pitch); // [rows, D]
         float* scores = sums + ((nint)rowStep * pitch); // [rows, keys]
@@ -56,12 +57,12 @@ internal static unsafe class AttentionBlock
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Backward<TVector>(in AttentionPlan s, int task)
+    public static void Backward<TVector>(in AttentionPlan s, int task, ScratchBuffer scratch)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         Shape<TVector> shape = new(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        float* keyPanels = ThreadScratch.Task<float>((2 * shape.PanelFloats) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
+        float* keyPanels = scratch.Floats((2 * shape.PanelFloats) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
         float* valuePanels = keyPanels + shape.PanelFloats; // as keyPanels: [panels, D, width]
         float* keys = valuePanels + shape.PanelFloats; // [keys, D], times the scale as in their panels
         float* dKeys = keys + ((nint)count * pitch); // [keys, D], lacking the scale

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
@@ -18,12 +19,12 @@ internal static unsafe class AttentionBlockBFloat16
     private const int PanelUnit = TileColumns * sizeof(int), ColumnUnit = 64;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Forward(in AttentionPlan s, int task)
+    public static void Forward(in AttentionPlan s, int task, ScratchBuffer scratch)
     {
         Shape shape = new(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
         nint leftPitch = RowPitch(size), probabilityPitch = RowPitch(count);
-        byte* keys = ThreadScratch.Task<byte>(shape.KeyPanelBytes + shape.ColumnPanelBytes + (rowStep * (leftPitch + probabilityPitch + (sizeof(float) * (nint)((2 * pitch) + keyPitch)))));
+        byte* keys = scratch.Elements<byte>(shape.KeyPanelBytes + shape.ColumnPanelBytes + (rowStep * (leftPitch + probabilityPitch + (sizeof(float) * (nint)((2 * pitch) + keyPitch)))));
         byte* values = keys + shape.KeyPanelBytes;
         byte* left = values + shape.ColumnPanelBytes; // [rows, D]
         byte* probabilities = left + (rowStep * leftPitch); // [rows, keys]
@@ -65,13 +66,13 @@ internal static unsafe class AttentionBlockBFloat16
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Backward(in AttentionPlan s, int task)
+    public static void Backward(in AttentionPlan s, int task, ScratchBuffer scratch)
     {
         Shape shape = new(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
         nint leftPitch = RowPitch(size), dScorePitch = RowPitch(count), blockPanels = ColumnPanelBytes(rowStep, size);
         nint transposed = Math.Max(rowStep * dScorePitch, (nint)CeilingDivide(count, TileRows) * ColumnPitch(rowStep));
-        byte* keyPanels = ThreadScratch.Task<byte>((2 * shape.KeyPanelBytes) + shape.ColumnPanelBytes + (2 * rowStep * leftPitch) + (2 * blockPanels) + transposed
+        byte* keyPanels = scratch.Elements<byte>((2 * shape.KeyPanelBytes) + shape.ColumnPanelBytes + (2 * rowStep * leftPitch) + (2 * blockPanels) + transposed
             + (sizeof(float) * ((2 * (nint)count * pitch) + ((nint)rowStep * ((2 * pitch) + (2 * keyPitch))))));
         byte* valuePanels = keyPanels + shape.KeyPanelBytes;
         byte* keys = valuePanels + shape.KeyPanelBytes; // panels of columns of D

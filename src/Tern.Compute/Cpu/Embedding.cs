@@ -45,7 +45,8 @@ internal static unsafe class Embedding
         Operand.CheckIndices(tokens, 1, tokenCount, accumulateDTable.Rows);
 
         int* ids = tokens.Ints(0);
-        int* next = ThreadScratch.Shared<int>((nint)accumulateDTable.Rows + 1 + tokenCount + tokenCount + 1); // per id: its next place in order
+        using ScratchLease lease = pool.RentScratch();
+        int* next = lease.Buffer.Elements<int>((nint)accumulateDTable.Rows + 1 + tokenCount + tokenCount + 1); // per id: its next place in order
         int* order = next + accumulateDTable.Rows + 1; // [T] positions by ascending id
         int* firsts = order + tokenCount; // [distinct ids + 1] first place of each distinct id in order
         new Span<int>(next, accumulateDTable.Rows + 1).Clear();

@@ -16,7 +16,8 @@ internal static unsafe class Flops
         Operand.Check(values);
         Operand.CheckVector(columnMeans, values.Columns);
         int taskCount = (values.Columns + ColumnsPerTask - 1) / ColumnsPerTask;
-        double* partials = ThreadScratch.Shared<double>(taskCount);
+        using ScratchLease lease = pool.RentScratch();
+        double* partials = lease.Buffer.Elements<double>(taskCount);
         pool.Run(
             taskCount,
             (values, columnMeans, partials: (nint)partials),

@@ -45,7 +45,8 @@ internal static unsafe class RmsNorm
         }
 
         RowChunks chunks = new(input.Rows, input.Columns);
-        float* partials = weightIsTrained ? ThreadScratch.Shared<float>((nint)chunks.Count * input.Columns) : null; // [chunks, H]
+        using ScratchLease lease = pool.RentScratch();
+        float* partials = weightIsTrained ? lease.Buffer.Floats((nint)chunks.Count * input.Columns) : null; // [chunks, H]
         pool.Run(
             chunks.Count,
             (chunks, dOutput, input, weight, inverseRms, accumulateDInput, partials: (nint)partials),

@@ -29,7 +29,8 @@ internal static unsafe class Rope
         int count = Operand.CheckSequences(sequenceStarts, values.Rows);
         Operand.Check(rotations, rotations.Rows, headSize);
         int* starts = sequenceStarts.Ints(0);
-        int* positions = ThreadScratch.Shared<int>(values.Rows);
+        using ScratchLease lease = pool.RentScratch();
+        int* positions = lease.Buffer.Elements<int>(values.Rows);
         for (int b = 0; b < count; b++)
         {
             if (starts[b + 1] - starts[b] > rotations.Rows)

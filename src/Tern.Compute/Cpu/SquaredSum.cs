@@ -13,7 +13,8 @@ internal static unsafe class SquaredSum
     {
         Operand.Check(values);
         ElementChunks chunks = new(values, values.IsContiguous);
-        double* partials = ThreadScratch.Shared<double>(chunks.Count);
+        using ScratchLease lease = pool.RentScratch();
+        double* partials = lease.Buffer.Elements<double>(chunks.Count);
         pool.Run(
             chunks.Count,
             (chunks, values, partials: (nint)partials),

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using Tern.Compute.Threading;
 
 namespace Tern.Compute.Cpu;
 
@@ -10,10 +11,10 @@ internal abstract unsafe class VectorKernels
     public abstract ProductKernels Products { get; }
 
     /// <summary>Attention of one key/value head of one sequence.</summary>
-    public abstract void AttentionForward(in AttentionPlan plan, int task);
+    public abstract void AttentionForward(in AttentionPlan plan, int task, ScratchBuffer scratch);
 
     /// <summary>Gradients of attention of one key/value head of one sequence.</summary>
-    public abstract void AttentionBackward(in AttentionPlan plan, int task);
+    public abstract void AttentionBackward(in AttentionPlan plan, int task, ScratchBuffer scratch);
 
     /// <summary>The number of elements that differ from zero, NaN included.</summary>
     public abstract int CountNonZeros(float* values, int count);
@@ -28,9 +29,9 @@ internal sealed unsafe class VectorKernels<TVector> : VectorKernels
 {
     public override ProductKernels Products { get; } = new ProductKernels<Float32Kernel<TVector>, TVector>();
 
-    public override void AttentionForward(in AttentionPlan plan, int task) => AttentionBlock.Forward<TVector>(plan, task);
+    public override void AttentionForward(in AttentionPlan plan, int task, ScratchBuffer scratch) => AttentionBlock.Forward<TVector>(plan, task, scratch);
 
-    public override void AttentionBackward(in AttentionPlan plan, int task) => AttentionBlock.Backward<TVector>(plan, task);
+    public override void AttentionBackward(in AttentionPlan plan, int task, ScratchBuffer scratch) => AttentionBlock.Backward<TVector>(plan, task, scratch);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override int CountNonZeros(float* values, int count)

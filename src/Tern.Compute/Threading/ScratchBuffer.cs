@@ -13,9 +13,13 @@ internal sealed unsafe class ScratchBuffer(MemoryMeter? meter = null)
     ~ScratchBuffer() => AlignedMemory.Free(_memory);
 
     /// <summary>The start of at least <paramref name="count"/> floats; growing loses what was there.</summary>
-    public float* Floats(nint count)
+    public float* Floats(nint count) => Elements<float>(count);
+
+    /// <summary>The start of at least <paramref name="count"/> elements; growing loses what was there.</summary>
+    public T* Elements<T>(nint count)
+        where T : unmanaged
     {
-        nint needed = count * sizeof(float);
+        nint needed = count * sizeof(T);
         if (needed > _byteCount)
         {
             AlignedMemory.Free(_memory);
@@ -30,7 +34,7 @@ internal sealed unsafe class ScratchBuffer(MemoryMeter? meter = null)
             meter?.Add(bytes);
         }
 
-        return (float*)_memory;
+        return (T*)_memory;
     }
 }
 

@@ -1,5 +1,6 @@
 using Tern.Compute.Cpu;
 using Tern.Compute.Tests.Oracles;
+using Tern.Compute.Threading;
 using Tern.TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -84,10 +85,11 @@ public sealed class AttentionTests(ITestOutputHelper output)
                 DKey = tensors.Unset(tokens, KeyValueHeads * HeadSize),
                 DValue = tensors.Unset(tokens, KeyValueHeads * HeadSize),
             };
+            ScratchBuffer scratch = new();
             for (int task = 0; task < (starts.Length - 1) * KeyValueHeads; task++)
             {
-                path.Kernels.AttentionForward(plan, task);
-                path.Kernels.AttentionBackward(plan, task);
+                path.Kernels.AttentionForward(plan, task, scratch);
+                path.Kernels.AttentionBackward(plan, task, scratch);
             }
 
             float[] actual = [.. new[] { plan.LogSumExp, plan.Output, plan.DQuery, plan.DKey, plan.DValue }.SelectMany(tensors.Read)];
