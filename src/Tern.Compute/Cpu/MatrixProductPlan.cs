@@ -48,9 +48,11 @@ internal unsafe struct MatrixProductPlan
     // Below this many multiply-adds waking another thread costs more than it saves.
     private const long MinTaskWork = 1 << 17;
 
-    // Of a weight gradient: register tiles of a task's rows, which all stay in the second cache; tasks along one side at most;
-    // an element's packing in multiply-adds; and the part of a task by which the last thread is late when tasks come out even.
-    private const int DeepTaskTiles = 19;
+    // Of a weight gradient: register tiles of a task's rows, which all stay in the second cache, and those that do so in steps
+    // twice as deep; tasks along one side at most; an element's packing in multiply-adds; and the part of a task by which the
+    // last thread is late when tasks come out even.
+    private const int DeepTaskTiles = 37;
+    private const int HalfTaskTiles = 19;
     private const int MaxTaskSplits = 64;
     private const double PackingCost = 48;
     private const double StraggleShare = 0.25;
@@ -135,8 +137,6 @@ internal unsafe struct MatrixProductPlan
     {
         int tileRows = Kernels.TileRows, tileColumns = Kernels.TileColumns;
 
-        // Half as deep as elsewhere, so that a block of many rows and the lines asked for ahead fit the second cache.
-        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, Kernels.MaxDepthStep / 2)), 4);
         int threads = (long)Rows * Columns * Inner < 2 * MinTaskWork ? 1 : threadCount;
         double least = double.MaxValue;
         int minRowTasks = CeilingDivide(Rows, DeepTaskTiles * tileRows), minColumnTasks = CeilingDivide(Columns, MaxTaskColumns);
@@ -159,6 +159,9 @@ internal unsafe struct MatrixProductPlan
             }
         }
 
+        // Not as deep as elsewhere, so that a block of many rows, the next one and the lines asked for ahead fit the second cache.
+        int maxDepthStep = Kernels.MaxDepthStep / (TaskRows > HalfTaskTiles * tileRows ? 4 : 2);
+        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, maxDepthStep)), 4);
         RowStep = TaskRows;
         RowTaskCount = CeilingDivide(Rows, TaskRows);
         ColumnTaskCount = CeilingDivide(Columns, TaskColumns);
