@@ -18,7 +18,7 @@ internal sealed class ModelConvertCommand
     private readonly Option<string> _format = Flags.Choice("--adapter-format", "Of an adapter: adapter_model.safetensors or adapter_model.bin.", "safetensors", "safetensors", "bin");
     private readonly Option<string> _dtype = Flags.Choice("--dtype", "Of a model: how weights are stored; base: as they are.", "base", "base", "bf16", "f32");
     private readonly Option<bool> _foldScale = new("--fold-scale") { Description = "Of a sparse model: multiply its final norm by the contract's logit scale, which is then 1, for readers that know no such scale." };
-    private readonly Option<bool> _sentenceTransformers = new("--sentence-transformers") { Description = "Of a sparse model: write modules.json and the configs of sentence-transformers too." };
+    private readonly Option<bool> _sentenceTransformers = new("--sentence-transformers") { Description = "Write modules.json and the configs of sentence-transformers too." };
     private readonly Option<int> _threads = Flags.Threads();
 
     public static Command Create(Terminal terminal)

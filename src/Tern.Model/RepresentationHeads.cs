@@ -9,7 +9,8 @@ internal interface IRepresentationHead : IDisposable
 
     Tensor ArgMax { get; }
 
-    Tensor Forward(Tensor hidden, Tensor sequenceStarts, bool keepForBackward);
+    /// <param name="starts">The sequence starts on this side.</param>
+    Tensor Forward(Tensor hidden, Tensor sequenceStarts, ReadOnlySpan<int> starts, bool keepForBackward);
 
     /// <summary>Adds to the head's own weights' gradients and returns dHidden [T, H].</summary>
     Tensor Backward(Tensor dRepresentations);
@@ -29,7 +30,7 @@ internal sealed class SparseHead(IBackend backend, LlamaWeights weights, float s
 
     public Tensor ArgMax { get; private set; } // Int32 [B, V]
 
-    public Tensor Forward(Tensor hidden, Tensor sequenceStarts, bool keepForBackward)
+    public Tensor Forward(Tensor hidden, Tensor sequenceStarts, ReadOnlySpan<int> starts, bool keepForBackward)
     {
         int sequenceCount = sequenceStarts.Columns - 1;
         _hidden = hidden;
@@ -80,7 +81,7 @@ internal sealed class DenseHead(IBackend backend, LlamaConfig config) : IReprese
 
     public Tensor ArgMax => default;
 
-    public Tensor Forward(Tensor hidden, Tensor sequenceStarts, bool keepForBackward)
+    public Tensor Forward(Tensor hidden, Tensor sequenceStarts, ReadOnlySpan<int> starts, bool keepForBackward)
     {
         _hidden = hidden;
         _sequenceStarts = sequenceStarts;

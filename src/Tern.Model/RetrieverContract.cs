@@ -60,6 +60,12 @@ public sealed record RetrieverContract
     /// <summary>Sparse only: a learned addend per vocabulary entry, tensor <c>sparse_head.bias</c>.</summary>
     public bool HasTermBias { get; init; }
 
+    /// <summary>Dense only: what is made of the tokens' hidden states.</summary>
+    public DensePooling Pooling { get; init; }
+
+    /// <summary>Dense only: vectors are scaled to length 1, so that their dot product is their cosine. Not with the mean of normalised tokens.</summary>
+    public bool NormalizeVectors { get; init; }
+
     /// <summary>Keep only the heaviest terms of a query; 0 keeps all.</summary>
     public int QueryTopTerms { get; init; }
 
@@ -151,6 +157,11 @@ public sealed record RetrieverContract
         if (!(LogitScale > 0) || !float.IsFinite(LogitScale))
         {
             throw new InvalidDataException(FormattableString.Invariant($"{source}: logit_scale {LogitScale} is not a number above 0"));
+        }
+
+        if (!Enum.IsDefined(Pooling) || (Kind == RepresentationKind.Sparse && (Pooling != default || NormalizeVectors)) || (Pooling == DensePooling.NormalizedMean && NormalizeVectors))
+        {
+            throw new InvalidDataException($"{source}: pooling {Pooling} with normalize_vectors {NormalizeVectors} is none: a sparse model has neither, and the mean of normalised tokens stays as it is");
         }
 
         if (!ProductPrecisions.TryParse(Precision, out _))

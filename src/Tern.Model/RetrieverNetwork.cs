@@ -27,7 +27,12 @@ public sealed class RetrieverNetwork : ITrainedModel, IDisposable
         Contract = contract;
         Weights = weights;
         _model = new LlamaModel(backend, weights);
-        _head = contract.Kind == RepresentationKind.Sparse ? new SparseHead(backend, weights, contract.LogitScale) : new DenseHead(backend, weights.Config);
+        _head = contract switch
+        {
+            { Kind: RepresentationKind.Sparse } => new SparseHead(backend, weights, contract.LogitScale),
+            { Pooling: DensePooling.NormalizedMean, NormalizeVectors: false } => new DenseHead(backend, weights.Config),
+            _ => new LinearPoolingHead(backend, weights.Config, contract.Pooling, contract.NormalizeVectors),
+        };
     }
 
     public IBackend Backend { get; }
@@ -96,7 +101,7 @@ public sealed class RetrieverNetwork : ITrainedModel, IDisposable
     public Tensor Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> sequenceStarts, bool keepForBackward = false, ReadOnlySpan<uint> dropoutKeys = default)
     {
         Tensor hidden = _model.Forward(tokens, sequenceStarts, Contract.Causal, keepForBackward, dropoutKeys);
-        return _head.Forward(hidden, _model.SequenceStarts, keepForBackward);
+        return _head.Forward(hidden, _model.SequenceStarts, sequenceStarts, keepForBackward);
     }
 
     /// <summary>

@@ -20,9 +20,10 @@ internal static class ModelFingerprint
         List<int> tokens = [];
         tokenizer.Encode(Probe, contract.TokenizationFor(RetrievalSide.Document) with { MaxTokenCount = int.MaxValue }, tokens);
         string weights = contract.Fingerprint.Length > 0 ? contract.Fingerprint : network.Weights.Fingerprint();
+        string pooling = contract.Pooling == default ? "" : $"|{contract.Pooling}|{contract.NormalizeVectors}";
         string all = string.Create(
             CultureInfo.InvariantCulture,
-            $"{weights}|{contract.Kind}|{contract.Causal}|{contract.LogitScale:R}|{contract.MaxDocumentTokens}|{contract.DocumentTopTerms}|{contract.DocumentTemplate}|{string.Join(',', tokens)}");
+            $"{weights}|{contract.Kind}|{contract.Causal}|{contract.LogitScale:R}|{contract.MaxDocumentTokens}|{contract.DocumentTopTerms}|{contract.DocumentTemplate}|{string.Join(',', tokens)}{pooling}");
         return XxHash3.HashToUInt64(Encoding.UTF8.GetBytes(all)).ToString("x16", CultureInfo.InvariantCulture);
     }
 }
