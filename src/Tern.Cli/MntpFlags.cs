@@ -19,7 +19,7 @@ internal sealed class MntpFlags
 
     public Option<int> Steps { get; } = Flags.Count("--steps", "Optimiser steps.", 10_000);
 
-    public Option<int> Batch { get; } = Flags.Count("--batch", "Blocks of one batch.", 32);
+    public Option<int> Batch { get; } = Flags.Count("--batch", "Blocks of one batch, of all ranks together.", 32);
 
     public Option<int> Accumulation { get; } = Flags.Count("--accumulation", "Batches of one step.", 1);
 
@@ -62,6 +62,8 @@ internal sealed class MntpFlags
 
     public Option<bool> Json { get; } = Flags.Json("every step");
 
+    public RankFlags Ranks { get; } = new();
+
     public ModelFlags Compute { get; } = new(encodes: false);
 
     public static IReadOnlyDictionary<string, string> ForeignFlags { get; } = new Dictionary<string, string>
@@ -99,7 +101,7 @@ internal sealed class MntpFlags
         Option[] options =
         [
             Model, Data, HeldOut, Output, Resume, Steps, Batch, Accumulation, BlockLength, MaskProbability, MaskToken, MaskAll, AllWeights,
-            LearningRate, WarmupRatio, WeightDecay, Clip, ActivationCheckpointing, Seed, EvaluateSteps, SaveSteps, SaveLimit, LogSteps, Json,
+            LearningRate, WarmupRatio, WeightDecay, Clip, ActivationCheckpointing, .. Ranks.All, Seed, EvaluateSteps, SaveSteps, SaveLimit, LogSteps, Json,
         ];
         foreach (Option option in options)
         {
@@ -121,6 +123,7 @@ internal sealed class MntpFlags
         Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },
         GradientClip = (float)parsed.GetValue(Clip),
         RecomputeActivations = parsed.GetValue(ActivationCheckpointing),
+        ShardOptimizer = parsed.GetValue(Ranks.ShardOptimizer),
         Seed = (ulong)parsed.GetValue(Seed),
         CheckpointDirectory = parsed.GetRequiredValue(Output),
         CheckpointInterval = parsed.GetValue(SaveSteps),

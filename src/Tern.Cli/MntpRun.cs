@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Tern.Compute;
+using Tern.Compute.Collectives;
 using Tern.Model;
 using Tern.Model.Checkpoints;
 using Tern.Text;
@@ -18,6 +19,7 @@ internal sealed class MntpRun(Terminal terminal, Command command, MntpFlags flag
         string output = parsed.GetRequiredValue(flags.Output);
         bool resume = parsed.GetValue(flags.Resume);
         RunRecord? record = resume ? RunRecord.Load(output) : null;
+        ParseResult given = parsed;
         if (record is not null && parsed.GetValue(flags.Data) is null)
         {
             parsed = command.Parse([.. record.Arguments]);
@@ -25,11 +27,20 @@ internal sealed class MntpRun(Terminal terminal, Command command, MntpFlags flag
 
         string model = parsed.GetValue(flags.Model) ?? throw new UsageException("mntp needs --model DIR: the model to adapt (tern mntp --help)");
         string data = parsed.GetValue(flags.Data) ?? throw new UsageException("mntp needs --data PATH: the text to train on (tern mntp --help)");
-        if (!resume && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
+        return RankLaunch.Run(given, parsed, flags.Ranks, rank =>
         {
-            throw new UsageException($"--output {output}: the directory is not empty; give --resume to go on with the run in it, or choose another");
-        }
+            if (rank.IsFirst && !resume && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
+            {
+                throw new UsageException($"--output {output}: the directory is not empty; give --resume to go on with the run in it, or choose another");
+            }
 
+            return RunRank(parsed, model, data, record, rank, cancellationToken);
+        });
+    }
+
+    private int RunRank(ParseResult parsed, string model, string data, RunRecord? record, RankLaunch.Rank rank, CancellationToken cancellationToken)
+    {
+        string output = parsed.GetRequiredValue(flags.Output);
         ModelOptions compute = flags.Compute.Read(parsed);
         AdapterStack stack = AdapterStack.Open(model);
         string tokenizerPath = stack.Find(TokenizerName) ?? Path.Combine(model, TokenizerName);
@@ -39,7 +50,8 @@ internal sealed class MntpRun(Terminal terminal, Command command, MntpFlags flag
         TrainingOptions options = flags.Read(parsed);
         options = options with { CheckpointFiles = [tokenizerPath], DecaySteps = blocks.Count / Math.Max(options.BatchSize * options.AccumulationCount, 1) };
 
-        using IBackend backend = Backends.Create(compute.Backend, compute.Threads, compute.Precision ?? ProductPrecision.Float32);
+        using IBackend backend = Backends.Create(compute.Backend, rank.ThreadCount(compute.Threads), compute.Precision ?? ProductPrecision.Float32);
+        ICollective? ranks = rank.Join(backend);
         bool allWeights = parsed.GetValue(flags.AllWeights);
         LlamaWeights weights = LlamaWeights.LoadStack(backend, stack, trainable: allWeights);
         using var network = new MaskedLanguageNetwork(backend, weights);
@@ -48,13 +60,18 @@ internal sealed class MntpRun(Terminal terminal, Command command, MntpFlags flag
             weights.AddAdapter(flags.Lora.Read(parsed)! with { Seed = parsed.GetValue(flags.Seed) }, Path.GetFullPath(model));
         }
 
-        using var trainer = new MntpTrainer(backend, network, blocks, masking, options, heldOut, parsed.GetValue(flags.EvaluateSteps));
-        if (resume)
+        using var trainer = new MntpTrainer(backend, network, blocks, masking, options, heldOut, parsed.GetValue(flags.EvaluateSteps), ranks);
+        if (record is not null)
         {
             trainer.Resume(output);
         }
 
-        new RunRecord(record?.Arguments ?? RunRecord.ArgumentsOf(parsed, [flags.Model, flags.Data, flags.HeldOut, flags.Output], flags.Resume), options.StepCount, blocks.Fingerprint, typeof(MntpRun).Assembly.GetName().Version!.ToString(3)).Save(output);
+        if (!rank.IsFirst)
+        {
+            return trainer.Run(cancellationToken: cancellationToken).Stopped ? ExitCode.Interrupted : ExitCode.Ok;
+        }
+
+        new RunRecord(record?.Arguments ?? RunRecord.ArgumentsOf(parsed, [flags.Model, flags.Data, flags.HeldOut, flags.Output], flags.Resume), options.StepCount, blocks.Fingerprint, typeof(MntpRun).Assembly.GetName().Version!.ToString(3)) { Ranks = rank.Count }.Save(output);
         terminal.Progress(Invariant($"{blocks.Count} blocks of {blocks.BlockLength} tokens to train on, {heldOut.Count} held out"));
         TrainingResult result = TrainingDisplay.Show(terminal, parsed.GetValue(flags.Json), parsed.GetValue(flags.LogSteps), null, progress => trainer.Run(progress, cancellationToken));
         if (result.Stopped)

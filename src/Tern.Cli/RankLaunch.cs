@@ -8,9 +8,9 @@ namespace Tern.Cli;
 internal static class RankLaunch
 {
     /// <summary>Runs a body as every rank that this process has; the exit code is the first rank's.</summary>
-    public static int Run(ParseResult given, ParseResult parsed, TrainFlags flags, Func<Rank, int> body)
+    public static int Run(ParseResult given, ParseResult parsed, RankFlags flags, Func<Rank, int> body)
     {
-        int threads = given.GetResult(flags.Ranks) is { Implicit: false } ? given.GetValue(flags.Ranks) : parsed.GetValue(flags.Ranks);
+        int threads = given.GetResult(flags.Count) is { Implicit: false } ? given.GetValue(flags.Count) : parsed.GetValue(flags.Count);
         RankEnvironment? environment = RankEnvironment.Detect(Environment.GetEnvironmentVariable);
         if (threads > 1)
         {
@@ -19,7 +19,7 @@ internal static class RankLaunch
                 : throw new UsageException($"--ranks {threads}: {environment.Launcher} has started {environment.RankCount} processes, each of which is a rank; leave --ranks out");
         }
 
-        return environment is null ? body(new Rank(0, 1, 1, _ => null)) : RunProcess(environment, given.GetRequiredValue(flags.Collective), body);
+        return environment is null ? body(new Rank(0, 1, 1, _ => null)) : RunProcess(environment, given.GetRequiredValue(flags.Transport), body);
     }
 
     private static int RunProcess(RankEnvironment environment, string transport, Func<Rank, int> body)

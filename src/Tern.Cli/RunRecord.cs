@@ -23,6 +23,12 @@ internal sealed record RunRecord(IReadOnlyList<string> Arguments, int Steps, str
     /// <summary>What the backend has measured of it, the most at once; 0 where it does not measure.</summary>
     public long PeakBytes { get; init; }
 
+    /// <summary>What the time plan came to; 0 where there was none.</summary>
+    public double PlannedSeconds { get; init; }
+
+    /// <summary>What the steps took since the run was last started, checkpoints included; 0 until it has ended.</summary>
+    public double Seconds { get; init; }
+
     /// <summary>Ranks that shared each batch.</summary>
     public int Ranks { get; init; } = 1;
 

@@ -115,11 +115,7 @@ internal sealed class TrainFlags
 
     public Option<long?> Memory { get; } = Flags.ByteSize("--memory", "Memory for tensors, such as 8GiB: recomputation and the chunk are chosen so that the run fits, and recorded. Per rank.");
 
-    public Option<int> Ranks { get; } = Flags.Count("--ranks", "Ranks in this process, which share each batch. Under torchrun, mpirun or srun every process is a rank, and this is left out.", 1);
-
-    public Option<string> Collective { get; } = Flags.Choice("--collective", "How processes exchange gradients: mpi (Open MPI), tcp (MASTER_ADDR and MASTER_PORT), or auto: what the launcher offers.", "auto", "auto", "mpi", "tcp");
-
-    public Option<bool> ShardOptimizer { get; } = new("--shard-optimizer") { Description = "Each rank keeps AdamW's moments for its part of the weights only (ZeRO-1)." };
+    public RankFlags Ranks { get; } = new();
 
     public Option<double?> LearningRate { get; } = Flags.OptionalNumber("--learning-rate", "Highest learning rate; 1e-3 with --new, 1e-4 with --lora-rank, else 2e-5.");
 
@@ -211,7 +207,7 @@ internal sealed class TrainFlags
         Option[] options =
         [
             Config, Preset, DryRun, Data, Train, Corpus, Model, New, Type, Loss, InfoNceWeight, KlWeight, MarginMseWeight, Semantics, ReferenceRanks, Output, Resume, Steps, Minutes,
-            Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, Memory, Ranks, Collective, ShardOptimizer, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
+            Batch, Negatives, TrainGroupSize, Accumulation, GradCacheChunk, ActivationCheckpointing, Memory, .. Ranks.All, LearningRate, WarmupRatio, WeightDecay, Clip, Temperature,
             QueryFlops, DocumentFlops, FlopsRampSteps, Regularizer, QueryNonZeros, DocumentNonZeros, QueryLength, DocumentLength, QueryPrefix, DocumentPrefix, QueryTopTerms, DocumentTopTerms, Causal,
             Tokenizer, VocabularySize, Lowercase, HiddenSize, IntermediateSize, Layers, Heads, KeyValueHeads,
             Seed, SaveSteps, SaveLimit, LogSteps, Json,
@@ -294,7 +290,7 @@ internal sealed class TrainFlags
             AccumulationCount = parsed.GetValue(Accumulation),
             GradCacheChunk = parsed.GetValue(GradCacheChunk),
             RecomputeActivations = parsed.GetValue(ActivationCheckpointing),
-            ShardOptimizer = parsed.GetValue(ShardOptimizer),
+            ShardOptimizer = parsed.GetValue(Ranks.ShardOptimizer),
             LearningRate = (float)(parsed.GetValue(LearningRate) ?? (isNew ? 1e-3 : Lora.Read(parsed) is null ? 2e-5 : 1e-4)),
             WarmupRatio = (float)parsed.GetValue(WarmupRatio),
             Optimizer = new AdamWSettings { WeightDecay = (float)parsed.GetValue(WeightDecay) },

@@ -21,7 +21,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         parsed = RunFile.Expand(command, flags, parsed);
         if (parsed.GetValue(flags.DryRun) && parsed.GetValue(flags.Preset) is { } preset && parsed.GetValue(flags.Model) is null)
         {
-            DryRun.Preset(terminal, PaperPreset.All[preset], flags.Compute.Read(parsed), parsed.GetResult(flags.Ranks) is { Implicit: false } ? parsed.GetValue(flags.Ranks) : null);
+            DryRun.Preset(terminal, PaperPreset.All[preset], flags.Compute.Read(parsed), parsed.GetResult(flags.Ranks.Count) is { Implicit: false } ? parsed.GetValue(flags.Ranks.Count) : null);
             return ExitCode.Ok;
         }
 
@@ -35,7 +35,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         }
 
         flags.Validate(parsed);
-        return RankLaunch.Run(given, parsed, flags, rank =>
+        return RankLaunch.Run(given, parsed, flags.Ranks, rank =>
         {
             if (rank.IsFirst && !resume && !parsed.GetValue(flags.DryRun) && Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any())
             {
@@ -66,7 +66,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         {
             if (rank.IsFirst)
             {
-                DryRun.Run(terminal, backend, start.Network, options, plan, parsed.GetValue(flags.Steps), set.MeanPairTokens, rank.Count);
+                DryRun.Run(terminal, backend, start.Network, set, options, plan, parsed.GetValue(flags.Steps), rank.Count);
             }
 
             return ExitCode.Ok;
@@ -78,6 +78,8 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             AddGolden(start, input);
         }
 
+        // Ranks would time each other.
+        TimePlan? time = resume || ranks is not null ? null : TimePlan.Measure(backend, start.Network, set, options);
         using var trainer = new RetrieverTrainer(backend, start.Network, set, options, ranks);
         if (resume)
         {
@@ -94,6 +96,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             GradCacheChunk = options.GradCacheChunk,
             ActivationCheckpointing = options.RecomputeActivations,
             PlannedBytes = plan.Total,
+            PlannedSeconds = time?.Seconds ?? record?.PlannedSeconds ?? 0,
             Ranks = rank.Count,
             Inputs = record?.Inputs is { Count: > 0 } known ? known : [.. FileStamp.OfAll([parsed.GetValue(flags.Data), parsed.GetValue(flags.Train), parsed.GetValue(flags.Corpus), parsed.GetValue(flags.Tokenizer)]), .. FileStamp.OfModel(parsed.GetValue(flags.Model))],
             Machine = MachineStamp.Here(backend),
@@ -102,6 +105,10 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         if (!parsed.GetValue(flags.Json))
         {
             terminal.Out.WriteLine(plan);
+            if (time is not null)
+            {
+                terminal.Out.WriteLine(time);
+            }
         }
 
         using var events = new TensorBoardEvents(Path.Combine(output, "tensorboard"), static () => (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).TotalSeconds);
@@ -115,7 +122,7 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
 
         start.Network.Save(output);
         File.Copy(start.TokenizerPath, Path.Combine(output, "tokenizer.json"), overwrite: true);
-        (written with { PeakBytes = backend is IMeteredBackend meter ? meter.TensorMemory.PeakByteCount + meter.Workspace.PeakByteCount : 0, FinalLoss = result.History[^1].Loss, Weights = start.Network.Contract.Fingerprint }).Save(output);
+        (written with { PeakBytes = backend is IMeteredBackend meter ? meter.TensorMemory.PeakByteCount + meter.Workspace.PeakByteCount : 0, Seconds = Math.Round(result.Elapsed.TotalSeconds, 3), FinalLoss = result.History[^1].Loss, Weights = start.Network.Contract.Fingerprint }).Save(output);
         if (!parsed.GetValue(flags.Json))
         {
             terminal.Out.WriteLine(Invariant($"{output}: {(isReranker ? "reranker" : start.Network.Contract.Kind.ToString().ToLowerInvariant() + " retriever")} after {result.Step} steps, {result.Elapsed.TotalSeconds:0} s"));

@@ -29,6 +29,22 @@ public sealed class TrainRanksTests : IDisposable
     }
 
     [Fact]
+    public void MaskedPredictionOnRanksGivesTheLossesOfOne()
+    {
+        string corpus = Path.Combine(SmallCollection.Write(_directory["data"]), "corpus.jsonl");
+        Assert.Equal(ExitCode.Ok, Cli.Run("model", "random", "--like", "tiny", _directory["base"]).ExitCode);
+        string[] Mntp(string output, params string[] more) =>
+            ["mntp", "--model", _directory["base"], "--data", corpus, "--block-length", "16", "--batch", "4", "--steps", "4", "--evaluate-steps", "2", "--lora-rank", "2", "--json", "--threads", "1", "--output", _directory[output], .. more];
+
+        double[] alone = Losses(Cli.Run(Mntp("alone")).Output), threads = Losses(Cli.Run(Mntp("threads", "--ranks", "2", "--shard-optimizer")).Output);
+        Assert.Equal(4, alone.Length);
+        Assert.All(alone.Zip(threads), l => Assert.Equal(l.First, l.Second, 1e-5 * l.First));
+        Assert.Equal(threads, Losses(Finish(StartRanks(Mntp("processes"), 2))[0].Output));
+        Assert.True(File.Exists(_directory["processes/adapter_model.safetensors"]));
+        Assert.Contains("a multiple of the 3 ranks", Cli.Run(Mntp("three", "--ranks", "3")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void AKilledRankEndsTheOtherWithItsNameAndTheRunResumes()
     {
         string data = SmallCollection.Write(_directory["data"]);

@@ -12,17 +12,7 @@ public sealed class AdapterTrainingTests : IDisposable
 {
     private static readonly LoraSettings Lora = new() { Rank = 3, Alpha = 6, Dropout = 0.2f };
 
-    private static readonly TrainingOptions Options = new()
-    {
-        StepCount = 20,
-        BatchSize = 8,
-        NegativeCount = 2,
-        Objective = TrainingObjective.InfoNceAndKlDivergence,
-        LearningRate = 0.01f,
-        QueryFlopsWeight = 0.01f,
-        DocumentFlopsWeight = 0.01f,
-        Seed = 4,
-    };
+    private static readonly TrainingOptions Options = TinyModels.Options;
 
     private readonly TemporaryDirectory _directory = new();
 
@@ -36,7 +26,7 @@ public sealed class AdapterTrainingTests : IDisposable
     {
         DoubleBackend backend = new();
         using RetrieverNetwork network = Adapted(backend, kind, random: true);
-        TrainingOptions options = Suited(Options with { BatchSize = 4, CollapseCheckInterval = 0, StepCount = 3 }, kind);
+        TrainingOptions options = TinyModels.Suited(Options with { BatchSize = 4, CollapseCheckInterval = 0, StepCount = 3 }, kind);
         using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(20, negativeCount: 4), options);
         network.Weights.ZeroGradients();
         trainer.Accumulate(1);
@@ -69,7 +59,7 @@ public sealed class AdapterTrainingTests : IDisposable
     [InlineData(RepresentationKind.Dense)]
     public void AResumedRunEqualsOneThatWasNeverStopped(RepresentationKind kind)
     {
-        TrainingOptions options = Suited(Options, kind) with { CheckpointDirectory = _directory.Path };
+        TrainingOptions options = TinyModels.Suited(Options, kind) with { CheckpointDirectory = _directory.Path };
         TrainingSet set = TinyModels.TranslatedSet(40, 4);
         using CpuBackend backend = TinyModels.Backend(), other = TinyModels.Backend(2);
         using RetrieverNetwork whole = Adapted(backend, kind), stopped = Adapted(backend, kind), resumed = Adapted(other, kind, random: true);
@@ -96,7 +86,7 @@ public sealed class AdapterTrainingTests : IDisposable
     {
         using CpuBackend backend = TinyModels.Backend();
         using RetrieverNetwork network = Adapted(backend, RepresentationKind.Dense, random: true);
-        TrainingOptions options = Suited(Options, RepresentationKind.Dense);
+        TrainingOptions options = TinyModels.Suited(Options, RepresentationKind.Dense);
         float[] expected = Gradient(options), actual = Gradient(options with { GradCacheChunk = chunk, RecomputeActivations = recompute });
         double largest = expected.Max(MathF.Abs);
         Assert.All(expected.Zip(actual), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 1e-5 * largest, $"{pair}"));
@@ -116,7 +106,7 @@ public sealed class AdapterTrainingTests : IDisposable
     {
         using CpuBackend backend = TinyModels.Backend();
         using RetrieverNetwork network = Adapted(backend, RepresentationKind.Dense), untouched = Adapted(backend, RepresentationKind.Dense);
-        using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(40, 4), Suited(Options, RepresentationKind.Dense));
+        using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(40, 4), TinyModels.Suited(Options, RepresentationKind.Dense));
         TrainingResult result = trainer.Run();
 
         Assert.True(result.History[^1].Loss < result.History[0].Loss);
@@ -132,7 +122,7 @@ public sealed class AdapterTrainingTests : IDisposable
         // One thread, so that the tasks too run on the thread whose allocations are counted.
         using CpuBackend backend = TinyModels.Backend();
         using RetrieverNetwork network = Adapted(backend, kind);
-        using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(50, 3), Suited(Options, kind));
+        using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(50, 3), TinyModels.Suited(Options, kind));
         int step = 1;
         for (; step <= 12; step++)
         {
@@ -163,10 +153,6 @@ public sealed class AdapterTrainingTests : IDisposable
         sampler.Fill(1, whole);
         Assert.Empty(before.Intersect(whole.DropoutKeys));
     }
-
-    private static TrainingOptions Suited(TrainingOptions options, RepresentationKind kind) => kind == RepresentationKind.Sparse
-        ? options
-        : options with { Temperature = 0.1f, QueryFlopsWeight = 0f, DocumentFlopsWeight = 0f };
 
     private static RetrieverNetwork Adapted(IBackend backend, RepresentationKind kind, bool random = false)
     {

@@ -22,6 +22,23 @@ internal static class TinyModels
         TieWordEmbeddings = true,
     };
 
+    /// <summary>A run with teacher and FLOPS weights, as a sparse network takes it; <see cref="Suited"/> fits it to either head.</summary>
+    public static TrainingOptions Options { get; } = new()
+    {
+        StepCount = 20,
+        BatchSize = 8,
+        NegativeCount = 2,
+        Objective = TrainingObjective.InfoNceAndKlDivergence,
+        LearningRate = 0.01f,
+        QueryFlopsWeight = 0.01f,
+        DocumentFlopsWeight = 0.01f,
+        Seed = 4,
+    };
+
+    public static TrainingOptions Suited(TrainingOptions options, RepresentationKind kind) => kind == RepresentationKind.Sparse
+        ? options
+        : options with { Temperature = 0.1f, QueryFlopsWeight = 0f, DocumentFlopsWeight = 0f };
+
     public static RetrieverNetwork Network(IBackend backend, RepresentationKind kind, int seed = 1, float embeddingDeviation = 0.5f)
     {
         bool sparse = kind == RepresentationKind.Sparse;

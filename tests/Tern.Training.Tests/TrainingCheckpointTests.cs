@@ -8,17 +8,7 @@ namespace Tern.Training.Tests;
 
 public sealed class TrainingCheckpointTests : IDisposable
 {
-    private static readonly TrainingOptions Options = new()
-    {
-        StepCount = 30,
-        BatchSize = 8,
-        NegativeCount = 2,
-        Objective = TrainingObjective.InfoNceAndKlDivergence,
-        LearningRate = 0.01f,
-        QueryFlopsWeight = 0.01f,
-        DocumentFlopsWeight = 0.01f,
-        Seed = 4,
-    };
+    private static readonly TrainingOptions Options = TinyModels.Options with { StepCount = 30 };
 
     private readonly TemporaryDirectory _directory = new();
     private readonly CpuBackend _backend = TinyModels.Backend();
@@ -35,9 +25,7 @@ public sealed class TrainingCheckpointTests : IDisposable
     [InlineData(RepresentationKind.Dense, 7)]
     public void AResumedRunEqualsOneThatWasNeverStopped(RepresentationKind kind, int stopAt)
     {
-        TrainingOptions options = kind == RepresentationKind.Sparse
-            ? Options
-            : Options with { Temperature = 0.1f, QueryFlopsWeight = 0f, DocumentFlopsWeight = 0f };
+        TrainingOptions options = TinyModels.Suited(Options, kind);
         using RetrieverNetwork whole = TinyModels.Network(_backend, kind);
         using RetrieverTrainer wholeTrainer = new(_backend, whole, _set, options);
         TrainingResult expected = wholeTrainer.Run();

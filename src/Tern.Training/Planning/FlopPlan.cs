@@ -20,7 +20,7 @@ public static class FlopPlan
         using PlanningBackend planning = new();
         FlopCountingBackend counting = new(planning);
         using RetrieverNetwork network = new(counting, weights(counting), contract);
-        using RetrieverTrainer trainer = new(counting, network, set, options with { CheckpointDirectory = null, CollapseCheckInterval = 0 });
+        using RetrieverTrainer trainer = new(counting, network, set, options with { CheckpointDirectory = null, CollapseCheckInterval = 0 }) { LooksAtVectors = false };
         for (int step = firstStep; step <= lastStep; step++)
         {
             trainer.Rehearse(step);
