@@ -32,31 +32,43 @@ internal static class DoctorCommand
         var flags = new ModelFlags();
         var command = new Verb("doctor", "Says what this machine computes with and how fast, and examines a model: memory, speed, contract, golden texts, collapse.")
         {
-            Notes = "The exit code is 1 when something about the model is wrong.",
+            Notes = "Memory and time of encoding and training are plans, made before anything is run. The exit code is 1 when something about the model is wrong.",
             Examples = ["tern doctor", "tern doctor models/sparse"],
         };
         command.Add(directory);
         flags.AddTo(command);
         command.SetAction((parsed, _) =>
         {
-            Machine(terminal);
-            return Task.FromResult(parsed.GetValue(directory) is not { } path || Model(terminal, path, flags.Read(parsed)) ? ExitCode.Ok : ExitCode.Failure);
+            double rate = Machine(terminal);
+            return Task.FromResult(parsed.GetValue(directory) is not { } path || Model(terminal, path, flags.Read(parsed), rate) ? ExitCode.Ok : ExitCode.Failure);
         });
         return command;
     }
 
-    private static void Machine(Terminal terminal)
+    /// <summary>Returns the rate of Float32 products, operations a second.</summary>
+    private static double Machine(Terminal terminal)
     {
+        double rate = 0;
         terminal.Out.WriteLine(Invariant($"processors: {Environment.ProcessorCount}, vectors: {SimdPaths.Current.Name}, memory: {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9:0.0} GB"));
         terminal.Out.WriteLine($"backends: {string.Join(", ", Backends.Available.Select(b => b.Name))}");
         foreach (ProductPrecision precision in Enum.GetValues<ProductPrecision>())
         {
-            terminal.Out.WriteLine(ProductPrecisions.WhyNot(precision) is { } reason ? $"products in {precision.ToName()}: no: {reason}" : $"products in {precision.ToName()}: {Speed(precision)}");
+            if (ProductPrecisions.WhyNot(precision) is { } reason)
+            {
+                terminal.Out.WriteLine($"products in {precision.ToName()}: no: {reason}");
+                continue;
+            }
+
+            double own = Speed(precision);
+            rate = precision == ProductPrecision.Float32 ? own : rate;
+            terminal.Out.WriteLine(Invariant($"products in {precision.ToName()}: {own / 1e9:0} GFLOP/s"));
         }
+
+        return rate;
     }
 
     /// <summary>Square projections with a prepared weight for a moment; the fastest counts.</summary>
-    private static string Speed(ProductPrecision precision)
+    private static double Speed(ProductPrecision precision)
     {
         using IBackend backend = Backends.Create("cpu", 0, precision);
         using TensorMemory a = backend.Allocate(DType.Float32), b = backend.Allocate(DType.Float32), c = backend.Allocate(DType.Float32);
@@ -73,11 +85,11 @@ internal static class DoctorCommand
             best = Math.Min(best, Stopwatch.GetElapsedTime(before).TotalSeconds);
         }
 
-        return Invariant($"{2.0 * MatrixSize * MatrixSize * MatrixSize / best / 1e9:0} GFLOP/s");
+        return 2.0 * MatrixSize * MatrixSize * MatrixSize / best;
     }
 
     /// <summary>True when nothing is wrong.</summary>
-    private static bool Model(Terminal terminal, string directory, ModelOptions options)
+    private static bool Model(Terminal terminal, string directory, ModelOptions options, double rate)
     {
         AdapterStack stack = AdapterStack.Open(directory);
         foreach (LoraAdapter adapter in stack.Adapters.Reverse())
@@ -91,6 +103,7 @@ internal static class DoctorCommand
         terminal.Out.WriteLine(Invariant($"{directory}: {model.Contract.Kind.ToString().ToLowerInvariant()}, {model.ParameterCount:N0} parameters, {weightBytes / 1e9:0.00} GB of weights mapped; loaded in {Stopwatch.GetElapsedTime(before).TotalSeconds:0.0} s, products in {model.Precision.ToName()}"));
         bool healthy = true;
         RetrieverContract contract = model.Contract;
+        DoctorPlans.Write(terminal, stack, contract, options, weightBytes < 3 * model.ParameterCount ? DType.BFloat16 : DType.Float32, rate);
         if (contract.Golden.Count == 0)
         {
             terminal.Out.WriteLine("golden texts: none, so that nothing shows whether BOS, prefixes and scale are those that it was trained with");

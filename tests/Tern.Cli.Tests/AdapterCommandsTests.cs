@@ -46,7 +46,10 @@ public sealed class AdapterCommandsTests : IDisposable
         }
 
         Assert.Contains("rank 3, alpha 6 on 4 projections of ", Succeed("model", "info", _directory["stacked"], "--json").Output, StringComparison.Ordinal);
-        Assert.Contains("adapter of rank 3", Cli.Run("doctor", _directory["stacked"]).Output, StringComparison.Ordinal);
+        CliResult doctor = Cli.Run("doctor", _directory["stacked"]);
+        Assert.Contains("adapter of rank 3", doctor.Output, StringComparison.Ordinal);
+        Assert.Contains(doctor.Lines, l => l.StartsWith("to encode: ", StringComparison.Ordinal));
+        Assert.Equal(2, doctor.Lines.Count(l => l.StartsWith("to train ", StringComparison.Ordinal) && l.Contains(": memory plan: ", StringComparison.Ordinal) && l.EndsWith(" a step at least", StringComparison.Ordinal)));
         string card = Succeed("model", "card", _directory["stacked"], "--dataset", "ms_marco", "--metric", "dev RR@10=0.41").Output;
         Assert.StartsWith("---\nlibrary_name: peft\n", card, StringComparison.Ordinal);
         Assert.Contains("| dev RR@10 | 0.41 |", card, StringComparison.Ordinal);
