@@ -11,12 +11,16 @@ internal static class StudyCommand
 
     public static Command Create(Terminal terminal)
     {
-        Option<string> plan = Flags.RequiredText("--plan", "The study as a JSON file.", "file");
+        Option<string> plan = Flags.RequiredText("--plan", "The study as a JSON file; or paper, built in: the paper's own grid, for --dry-run.", "file|paper");
         var output = new Option<string>("--output", "-o") { Description = "Directory for cells, tables, plots and report.html.", HelpName = "directory", DefaultValueFactory = _ => Path.Combine("artifacts", "study") };
         var cell = new Option<string[]>("--cell") { Description = "Only this cell, or i/n for every n-th from the i-th on: an array job's tasks share a study. Repeatable.", HelpName = "name|i/n" };
+        var restart = new Option<string[]>("--restart") { Description = "Delete what this cell left and begin it anew, even if it is finished; as --cell.", HelpName = "name|i/n" };
         var dryRun = new Option<bool>("--dry-run") { Description = "Show what every cell would do, and train nothing." };
         var report = new Option<bool>("--report") { Description = "Only write tables, plots and the page from the cells that are finished." };
         Option<double> rate = Flags.Number("--gflops", "With --dry-run: products' GFLOP/s of the machine that will train, for the hours.", 300, least: 0.001);
+        Option<string> gpu = Flags.Choice("--gpu", "With --dry-run: hours and memory on this GPU instead.", "none", ["none", .. Accelerator.All.Select(a => a.Name)]);
+        Option<int> gpuCount = Flags.Count("--gpus", "How many of them.", PaperPreset.RankCount);
+        Option<double> utilization = Flags.Number("--utilization", "The part of their peak that is reached.", 0.4, least: 0.001);
         Option<int> threads = Flags.Threads();
         var command = new Verb("study", "Trains and evaluates a grid of models under one compute budget, fits scaling curves and writes a report.")
         {
@@ -24,35 +28,53 @@ internal static class StudyCommand
                 Every cell takes the same number of floating-point operations: those of its matrix products and of
                 attention, forward, backward and recomputation, counted by the code that runs them. A finished cell
                 is not run again, a stopped one goes on from its checkpoint, one that fails does not stop the others.
-                The report and the tables are made from the cells' records alone.
+                A checkpoint that another version of the program left is kept until --restart throws it away.
+                The report and the tables are made from the cells' records alone: --report needs no data.
                 """,
             Examples =
             [
                 "tern study --plan study.json --dry-run",
                 "tern study --plan study.json --output artifacts/study",
                 "tern study --plan study.json --output artifacts/study --cell 3/16",
+                "tern study --plan study.json --output artifacts/study --restart 0.4M-sparse-CL-s1",
                 "tern study --plan study.json --output artifacts/study --report",
+                "tern study --plan paper --dry-run --gpu h100 --gpus 8",
             ],
         };
-        foreach (Option option in new Option[] { plan, output, cell, dryRun, report, rate, threads })
+        foreach (Option option in new Option[] { plan, output, cell, restart, dryRun, report, rate, gpu, gpuCount, utilization, threads })
         {
             command.Add(option);
         }
 
         command.SetAction((parsed, cancellation) =>
         {
-            var runner = new StudyRunner(new StudyOptions(parsed.GetRequiredValue(plan), parsed.GetRequiredValue(output), parsed.GetValue(cell) ?? [], parsed.GetValue(threads)));
+            string path = parsed.GetRequiredValue(plan);
+            Accelerator? accelerator = parsed.GetRequiredValue(gpu) is "none" ? null : Accelerator.Find(parsed.GetRequiredValue(gpu));
+            if (PaperStudy.IsNamed(path))
+            {
+                return parsed.GetValue(dryRun)
+                    ? Done(() => PaperStudy.Show(terminal, accelerator ?? Accelerator.All[0], parsed.GetValue(gpuCount), parsed.GetValue(utilization)))
+                    : throw new UsageException($"--plan {path}: its cells train adapters on pretrained weights, each by itself: tern train --preset NAME; --dry-run shows all of them");
+            }
+
+            var runner = new StudyRunner(new StudyOptions(path, parsed.GetRequiredValue(output), parsed.GetValue(cell) ?? [], parsed.GetValue(threads)) { Restart = parsed.GetValue(restart) ?? [] });
             if (parsed.GetValue(dryRun))
             {
-                Show(terminal, runner, parsed.GetValue(rate));
-                return Task.FromResult(ExitCode.Ok);
+                double gigaflops = accelerator is null ? parsed.GetValue(rate) : accelerator.PeakFlops * parsed.GetValue(gpuCount) * parsed.GetValue(utilization) / 1e9;
+                return Done(() => Show(terminal, runner, gigaflops));
             }
 
             StudyOutcome? outcome = parsed.GetValue(report) ? null : Run(terminal, runner, cancellation);
-            WriteReport(terminal, runner, parsed.GetRequiredValue(plan), parsed.GetRequiredValue(output));
+            WriteReport(terminal, runner, path, parsed.GetRequiredValue(output));
             return Task.FromResult(outcome is { Failed.Count: > 0 } ? ExitCode.Failure : ExitCode.Ok);
         });
         return command;
+    }
+
+    private static Task<int> Done(Action action)
+    {
+        action();
+        return Task.FromResult(ExitCode.Ok);
     }
 
     private static void Show(Terminal terminal, StudyRunner runner, double gigaflops)
@@ -98,15 +120,16 @@ internal static class StudyCommand
         IReadOnlyList<CellRecord> records = runner.Records();
         if (records.Count == 0)
         {
-            terminal.Out.WriteLine("no cell is finished: nothing to report yet");
+            terminal.Out.WriteLine("no cell of this plan is finished: nothing to report yet");
             return;
         }
 
-        var analysis = new StudyAnalysis(records);
+        var analysis = new StudyAnalysis(runner.Plan, records);
         OutputFile.Write(terminal, runner.Paths.Csv, writer => writer.Write(StudyTables.Results(records)));
         OutputFile.Write(terminal, runner.Paths.FitsCsv, writer => writer.Write(StudyTables.Fits(analysis)));
         OutputFile.Write(terminal, runner.Paths.ComparisonsCsv, writer => writer.Write(StudyTables.Comparisons(analysis)));
-        List<(StudyChart, string)> charts = [.. StudyCharts.Of(analysis).Select(chart => (chart, StudyPlots.Write(chart, runner.Paths.Plots)))];
+        OutputFile.Write(terminal, runner.Paths.RobustnessCsv, writer => writer.Write(StudyTables.Robustness(analysis)));
+        List<(StudyChart, string)> charts = [.. StudyCharts.Of(runner.Plan, analysis).Select(chart => (chart, StudyPlots.Write(chart, runner.Paths.Plots)))];
         OutputFile.Write(terminal, runner.Paths.Report, writer => writer.Write(StudyReport.Render(runner.Plan, analysis, charts, $"artifacts/bin/tern study --plan {plan} --output {output}")));
         foreach (Finding finding in StudyFindings.Of(runner.Plan, analysis))
         {

@@ -1,15 +1,16 @@
 using System.Globalization;
 using ScottPlot;
+using ScottPlot.TickGenerators;
 using Tern.Pipelines.Study;
 
 namespace Tern.Cli;
 
-/// <summary>Draws a study's charts: an SVG for the page and a PNG for slides, of each.</summary>
+/// <summary>Draws a study's charts: an SVG for the page, whose heading is the title, and a PNG with its title for slides, of each.</summary>
 internal static class StudyPlots
 {
-    private const int Width = 760, Height = 460;
+    private const int Width = 760, Height = 420;
 
-    // A colour for each objective; the line's pattern tells the types apart.
+    // A colour for each objective; pattern and marker tell the types apart.
     private static readonly string[] Colours = ["#1769c0", "#c2570c", "#15803d", "#7c3aed", "#b91c1c"];
 
     /// <summary>Writes both files into a directory and returns the SVG's markup.</summary>
@@ -19,6 +20,7 @@ internal static class StudyPlots
         using Plot plot = Draw(chart);
         string svg = Path.Combine(directory, chart.Name + ".svg");
         plot.SaveSvg(svg, Width, Height);
+        plot.Title(chart.Title, size: 13);
         plot.SavePng(Path.Combine(directory, chart.Name + ".png"), Width, Height);
         string markup = File.ReadAllText(svg);
         return markup[markup.IndexOf("<svg", StringComparison.Ordinal)..];
@@ -27,13 +29,11 @@ internal static class StudyPlots
     private static Plot Draw(StudyChart chart)
     {
         var plot = new Plot();
-        string[] objectives = [.. chart.Series.Select(s => s.Name[(s.Name.IndexOf(' ', StringComparison.Ordinal) + 1)..]).Distinct()];
         foreach (ChartSeries series in chart.Series)
         {
-            bool sparse = series.Name.StartsWith("sparse", StringComparison.Ordinal);
-            int colour = Array.IndexOf(objectives, series.Name[(series.Name.IndexOf(' ', StringComparison.Ordinal) + 1)..]);
-            double[] x = [.. series.X.Select(v => Math.Log10(Math.Max(v, 1e-9)))];
-            var line = plot.Add.Scatter(x, series.Y.ToArray(), Color.FromHex(Colours[colour % Colours.Length]));
+            bool sparse = series.Type == "sparse";
+            double[] x = [.. series.X.Select(v => Place(chart, v))];
+            var line = plot.Add.Scatter(x, series.Y.ToArray(), Color.FromHex(Colours[series.ObjectiveNumber % Colours.Length]));
             line.LegendText = series.Name;
             line.LineWidth = 2;
             line.MarkerSize = 7;
@@ -48,22 +48,33 @@ internal static class StudyPlots
             }
         }
 
-        plot.Title(chart.Title);
         plot.XLabel(chart.XLabel);
         plot.YLabel(chart.YLabel);
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic
-        {
-            LabelFormatter = value => Number(Math.Pow(10, value)),
-            MinorTickGenerator = new ScottPlot.TickGenerators.LogMinorTickGenerator(),
-        };
+        SetTicks(plot, chart);
         plot.ShowLegend(Edge.Right);
         return plot;
     }
 
-    private static string Number(double value) => value switch
+    /// <summary>ScottPlot's axes are linear: a logarithmic one holds logarithms.</summary>
+    private static double Place(StudyChart chart, double x) => chart.XIsLogarithmic ? Math.Log10(Math.Max(x, 1e-9)) : x;
+
+    private static void SetTicks(Plot plot, StudyChart chart)
     {
-        >= 1e6 => (value / 1e6).ToString("0.##", CultureInfo.InvariantCulture) + " M",
-        >= 1e3 => (value / 1e3).ToString("0.##", CultureInfo.InvariantCulture) + " k",
-        _ => value.ToString("0.##", CultureInfo.InvariantCulture),
-    };
+        double[] all = [.. chart.Series.SelectMany(s => s.X).Where(v => v > 0)];
+        if (chart.XIsLogarithmic && all.Length > 0)
+        {
+            // A little beyond the points, so that none lies on the frame.
+            double low = all.Min() * 0.8, high = all.Max() * 1.25;
+            var ticks = new NumericManual();
+            foreach (double tick in LogarithmicTicks.Between(low, high))
+            {
+                ticks.AddMajor(Math.Log10(tick), LogarithmicTicks.Label(tick));
+            }
+
+            plot.Axes.Bottom.TickGenerator = ticks;
+            plot.Axes.SetLimitsX(Math.Log10(low), Math.Log10(high));
+        }
+
+        plot.Axes.Left.TickGenerator = new NumericAutomatic { LabelFormatter = value => value.ToString("0.00#", CultureInfo.InvariantCulture) };
+    }
 }

@@ -13,6 +13,12 @@ internal sealed class StudyScreen(Terminal terminal) : IStudyObserver
 
     public void Working(StudyCell cell, string what) => Over($"{_place}: {what}");
 
+    public void Resumed(StudyCell cell, int step, int stepCount)
+    {
+        Over("");
+        terminal.Out.WriteLine(Invariant($"{cell.Name}: goes on from step {step:#,0} of {stepCount:#,0}"));
+    }
+
     public void Trained(StudyCell cell, TrainingProgress progress)
     {
         long now = Environment.TickCount64;

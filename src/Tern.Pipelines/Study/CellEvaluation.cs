@@ -12,9 +12,21 @@ internal static class CellEvaluation
     private static readonly Measure Ndcg10 = Measure.Parse("nDCG@10");
     private static readonly Measure R1000 = Measure.Parse("R@1000");
 
+    /// <summary>What a collection's measures depend on besides the model.</summary>
+    public static string Data(StudyPlan plan, EvaluationCollection collection) => FormattableString.Invariant($"{collection.Fingerprint}-{plan.SearchDepth}");
+
     public static CellMeasures Run(StudyPlan plan, StudyPaths paths, StudyCell cell, RetrieverModel model, EvaluationCollection collection, int threads, CancellationToken cancellation)
     {
         string directory = paths.Index(cell, collection.Name);
+        if (!File.Exists(paths.Qrels(collection.Name)))
+        {
+            // Beside the runs, so that any evaluator can check the figures.
+            Directory.CreateDirectory(Path.GetDirectoryName(paths.Qrels(collection.Name))!);
+            string aside = FormattableString.Invariant($"{paths.Qrels(collection.Name)}.{Environment.ProcessId}"); // Cells of other processes may write it, too.
+            collection.Qrels.Write(aside);
+            File.Move(aside, paths.Qrels(collection.Name), overwrite: true);
+        }
+
         try
         {
             IndexWriter.WriteLearned(directory, model, paths.Model(cell), collection.Documents, cancellationToken: cancellation);
@@ -31,6 +43,7 @@ internal static class CellEvaluation
             return new CellMeasures
             {
                 Collection = collection.Name,
+                Data = Data(plan, collection),
                 Rr10 = report.Summary(Rr10),
                 Ndcg10 = report.Summary(Ndcg10),
                 R1000 = report.Summary(R1000),

@@ -5,6 +5,9 @@ public sealed record CellMeasures
 {
     public required string Collection { get; init; }
 
+    /// <summary>Hash of the collection's texts and judgements, and of what is searched for in it.</summary>
+    public required string Data { get; init; }
+
     public required double Rr10 { get; init; }
 
     public required double Ndcg10 { get; init; }
@@ -24,7 +27,7 @@ public sealed record CellMeasures
     public required IReadOnlyList<double> Ndcg10PerQuery { get; init; }
 }
 
-/// <summary>The record that a finished cell leaves; written last, so a cell without one is not finished.</summary>
+/// <summary>What is known of a cell: written when its training is finished, and again with the measures of each collection.</summary>
 public sealed record CellRecord
 {
     public required string Cell { get; init; }
@@ -37,8 +40,16 @@ public sealed record CellRecord
 
     public required int Seed { get; init; }
 
-    /// <summary>Hash of everything in the plan and the data that the cell depends on.</summary>
-    public required string Inputs { get; init; }
+    /// <summary>Errors that it learned from; 0 for none.</summary>
+    public double WrongPositiveShare { get; init; }
+
+    public double TeacherNoise { get; init; }
+
+    /// <summary>Hash of everything in the plan that its training depends on.</summary>
+    public required string Plan { get; init; }
+
+    /// <summary>Hash of the data that it was trained on.</summary>
+    public required string Data { get; init; }
 
     public required long NonEmbeddingParameters { get; init; }
 
@@ -60,6 +71,8 @@ public sealed record CellRecord
     public required string Machine { get; init; }
 
     public required IReadOnlyList<CellMeasures> Measures { get; init; }
+
+    internal StudyErrors Errors => new(WrongPositiveShare, TeacherNoise);
 }
 
 /// <summary>Time that a cell has trained so far, kept beside its checkpoints.</summary>

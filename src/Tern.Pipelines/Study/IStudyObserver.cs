@@ -11,6 +11,9 @@ public interface IStudyObserver
     /// <summary>What the cell is doing now, other than training.</summary>
     void Working(StudyCell cell, string what);
 
+    /// <summary>An earlier run's training is gone on with, from this step of so many.</summary>
+    void Resumed(StudyCell cell, int step, int stepCount);
+
     /// <summary>After every training step.</summary>
     void Trained(StudyCell cell, TrainingProgress progress);
 

@@ -13,24 +13,36 @@ public sealed record StudyComparison(string Question, string Collection, string 
 public sealed record SlopeDifference(string Collection, string Type, string First, string Second, double Difference, double Low, double High);
 
 /// <summary>
-/// What the finished cells say, from their records alone: power laws, paired comparisons, slopes. Everything random is drawn from
-/// fixed seeds. "First beats second" is about these models only: trained from scratch, small.
+/// What the finished cells say, from their records alone: power laws, paired comparisons, slopes, and what errors in the supervision
+/// cost. Everything random is drawn from fixed seeds. "First beats second" is about these models only: trained from scratch, small.
 /// </summary>
 public sealed class StudyAnalysis
 {
     private const int Resamples = 2000;
     private const int Permutations = 20_000;
 
-    public StudyAnalysis(IReadOnlyList<CellRecord> records)
+    /// <param name="plan">Gives types, objectives and collections their order.</param>
+    public StudyAnalysis(StudyPlan plan, IReadOnlyList<CellRecord> records)
     {
-        Records = records;
-        Collections = [.. records.SelectMany(r => r.Measures).Select(m => m.Collection).Distinct()];
+        AllRecords = records;
+        Records = [.. records.Where(r => r.Errors == StudyErrors.None)];
+        Collections = [.. plan.Evaluate.Select(e => e.Name).Where(name => records.Any(r => On(r, name) is not null))];
+        Types = [.. plan.Types.Where(t => Records.Any(r => r.Type == t))];
+        Objectives = [.. plan.Objectives.Select(o => o.Name).Where(o => Records.Any(r => r.Objective == o))];
         Fits = [.. Groups().Select(Fit).OfType<ScalingFit>()];
         Slopes = [.. SlopeDifferences()];
         Comparisons = Compare();
+        Robustness = RobustnessAnalysis.Of(this);
     }
 
+    /// <summary>Cells without errors in what they learned from; all but <see cref="Robustness"/> is about these.</summary>
     public IReadOnlyList<CellRecord> Records { get; }
+
+    public IReadOnlyList<CellRecord> AllRecords { get; }
+
+    public IReadOnlyList<string> Types { get; }
+
+    public IReadOnlyList<string> Objectives { get; }
 
     public IReadOnlyList<string> Collections { get; }
 
@@ -40,13 +52,17 @@ public sealed class StudyAnalysis
 
     public IReadOnlyList<StudyComparison> Comparisons { get; }
 
+    /// <summary>What errors in the supervision leave of the quality; empty where none were swept.</summary>
+    public IReadOnlyList<RobustnessPoint> Robustness { get; }
+
     /// <summary>A collection's measures by one cell; null where the cell has none there.</summary>
     public static CellMeasures? On(CellRecord record, string collection) => record.Measures.FirstOrDefault(m => m.Collection == collection);
 
     private IEnumerable<(string Collection, string Type, string Objective)> Groups() =>
         from collection in Collections
-        from key in Records.Select(r => (r.Type, r.Objective)).Distinct()
-        select (collection, key.Type, key.Objective);
+        from type in Types
+        from objective in Objectives
+        select (collection, type, objective);
 
     private ScalingFit? Fit((string Collection, string Type, string Objective) group)
     {
@@ -74,14 +90,14 @@ public sealed class StudyAnalysis
 
     private IEnumerable<SlopeDifference> SlopeDifferences()
     {
-        string[] objectives = [.. Records.Select(r => r.Objective).Distinct()];
+        IReadOnlyList<string> objectives = Objectives;
         foreach (string collection in Collections)
         {
-            foreach (string type in Records.Select(r => r.Type).Distinct())
+            foreach (string type in Types)
             {
-                for (int i = 0; i < objectives.Length; i++)
+                for (int i = 0; i < objectives.Count; i++)
                 {
-                    for (int j = i + 1; j < objectives.Length; j++)
+                    for (int j = i + 1; j < objectives.Count; j++)
                     {
                         Sample first = new(Records, collection, type, objectives[i]), second = new(Records, collection, type, objectives[j]);
                         if (first.Sizes.Count >= 2 && first.Sizes.SequenceEqual(second.Sizes) && first.SeedCount == second.SeedCount && first.QueryCount == second.QueryCount)
@@ -102,7 +118,8 @@ public sealed class StudyAnalysis
     private IReadOnlyList<StudyComparison> Compare()
     {
         List<(string Question, string Collection, string Size, string First, string Second, double[] A, double[] B)> pairs = [];
-        string[] objectives = [.. Records.Select(r => r.Objective).Distinct()], sizes = [.. Records.Select(r => r.Size).Distinct()];
+        IReadOnlyList<string> objectives = Objectives;
+        string[] sizes = [.. Records.Select(r => r.Size).Distinct()];
         foreach (string collection in Collections)
         {
             foreach (string size in sizes)
@@ -112,11 +129,11 @@ public sealed class StudyAnalysis
                     Add("sparse against dense", collection, size, ("sparse", objective), ("dense", objective));
                 }
 
-                foreach (string type in Records.Select(r => r.Type).Distinct())
+                foreach (string type in Types)
                 {
-                    for (int i = 0; i < objectives.Length; i++)
+                    for (int i = 0; i < objectives.Count; i++)
                     {
-                        for (int j = i + 1; j < objectives.Length; j++)
+                        for (int j = i + 1; j < objectives.Count; j++)
                         {
                             Add("objective against objective", collection, size, (type, objectives[j]), (type, objectives[i]));
                         }

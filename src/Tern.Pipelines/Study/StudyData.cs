@@ -20,15 +20,36 @@ internal sealed class EvaluationCollection
         Queries = [.. Qrels.Topics.Select(topic => new Query(topic, texts.TryGetValue(topic, out string? text) ? text
             : throw new InvalidDataException($"{qrels}: topic '{topic}' is not among the queries of {collection.Directory}")))];
         Documents = [.. CorpusReader.Read(collection.Directory)];
+        Fingerprint = ComputeFingerprint(File.ReadAllBytes(qrels));
     }
 
     public string Name { get; }
+
+    /// <summary>Hash of documents, judged queries and judgements.</summary>
+    public string Fingerprint { get; }
 
     public Qrels Qrels { get; }
 
     public IReadOnlyList<Query> Queries { get; }
 
     public IReadOnlyList<Document> Documents { get; }
+
+    private string ComputeFingerprint(byte[] judgements)
+    {
+        var hash = new XxHash128();
+        foreach (Document document in Documents)
+        {
+            hash.Append(Encoding.UTF8.GetBytes($"{document.Id}\n{document.Title}\n{document.Text}\n"));
+        }
+
+        foreach (Query query in Queries)
+        {
+            hash.Append(Encoding.UTF8.GetBytes($"{query.Id}\n{query.Text}\n"));
+        }
+
+        hash.Append(judgements);
+        return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
 
     private static string ExistingFile(string path) => File.Exists(path) ? path : File.Exists(path + ".gz") ? path + ".gz"
         : throw new FileNotFoundException($"{path}: not found; the study evaluates on the test split of a BEIR directory", path);
@@ -40,7 +61,7 @@ internal sealed class EvaluationCollection
 /// </summary>
 internal sealed class StudyData(StudyPlan plan, StudyPaths paths)
 {
-    private readonly Dictionary<int, TrainingSet> _sets = [];
+    private readonly Dictionary<(StudyErrors Errors, int Seed), TrainingSet> _sets = [];
     private readonly Dictionary<string, EvaluationCollection> _collections = [];
     private IReadOnlyList<Document>? _documents;
     private IReadOnlyDictionary<string, string>? _queries;
@@ -72,15 +93,21 @@ internal sealed class StudyData(StudyPlan plan, StudyPaths paths)
     /// <summary>Queries without enough hard negatives, which no cell learns from.</summary>
     public int QueriesLeftOut { get; private set; }
 
-    /// <summary>The examples of a seed; without errors in the plan all seeds have the same.</summary>
-    public TrainingSet TrainingSet(int seed)
+    /// <summary>The examples of a cell: without errors all cells have the same.</summary>
+    public TrainingSet TrainingSet(StudyCell cell)
     {
-        int key = plan.TeacherNoise > 0 || plan.WrongPositiveShare > 0 ? seed : 0;
+        (StudyErrors, int) key = (cell.Errors, cell.Errors == StudyErrors.None ? 0 : cell.Seed);
         if (!_sets.TryGetValue(key, out TrainingSet? set))
         {
+            // Of those with errors the last is kept, which serves both types and some objectives.
+            foreach ((StudyErrors, int) other in _sets.Keys.Where(k => k.Errors != StudyErrors.None).ToList())
+            {
+                _sets.Remove(other);
+            }
+
             RetrieverContract contract = CellNetwork.Contract(plan, RepresentationKind.Sparse, 1); // Both kinds read texts alike.
             TokenizationOptions asQuery = contract.TokenizationFor(RetrievalSide.Query), asDocument = contract.TokenizationFor(RetrievalSide.Document);
-            (IReadOnlyList<TrainingExample> examples, QueriesLeftOut) = StudyExamples.Create(plan, Queries, key);
+            (IReadOnlyList<TrainingExample> examples, QueriesLeftOut) = StudyExamples.Create(plan, Queries, cell.Errors, cell.Seed);
             set = _sets[key] = Training.TrainingSet.Create(
                 examples,
                 Documents,

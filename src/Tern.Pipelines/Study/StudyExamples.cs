@@ -8,10 +8,10 @@ internal static class StudyExamples
     /// <summary>
     /// Every positive of the teacher's file makes an example; queries with fewer negatives than an objective draws are left out for all objectives,
     /// so that all learn from the same queries, and are counted. Scores are divided by the plan's temperature. Errors depend on the seed and on
-    /// the order of the file's lines only: the same seed gives every cell the same errors.
+    /// the order of the file's lines only: cells of one seed have the same errors, and those of a small share are among those of a greater.
     /// </summary>
     /// <exception cref="InvalidDataException">A query without a text, named with file and line; or no query is left.</exception>
-    public static (IReadOnlyList<TrainingExample> Examples, int QueriesLeftOut) Create(StudyPlan plan, IReadOnlyDictionary<string, string> queries, int seed)
+    public static (IReadOnlyList<TrainingExample> Examples, int QueriesLeftOut) Create(StudyPlan plan, IReadOnlyDictionary<string, string> queries, StudyErrors errors, int seed)
     {
         List<TeacherScores> all = [.. TeacherScoreReader.Read(plan.Teacher)];
         if (all.Count == 0)
@@ -20,8 +20,8 @@ internal static class StudyExamples
         }
 
         int drawn = plan.Objectives.Max(o => o.NegativeCount);
-        var random = new Random(seed); // A seeded Random keeps its sequence across versions of .NET.
-        double deviation = plan.TeacherNoise > 0 ? plan.TeacherNoise * Deviation(all) : 0;
+        Random forPositives = new(seed), forScores = new(seed); // A seeded Random keeps its sequence across versions of .NET.
+        double deviation = errors.TeacherNoise > 0 ? errors.TeacherNoise * Deviation(all) : 0;
         var examples = new List<TrainingExample>(all.Count);
         int leftOut = 0;
         foreach (TeacherScores scores in all)
@@ -41,9 +41,9 @@ internal static class StudyExamples
             {
                 ScoredCandidate positive = Noisy(relevant);
                 ScoredCandidate[] negatives = [.. scores.Negatives.Select(Noisy)];
-                if (plan.WrongPositiveShare > 0 && random.NextDouble() < plan.WrongPositiveShare)
+                (double draw, int other) = (forPositives.NextDouble(), forPositives.Next(Math.Max(1, negatives.Length)));
+                if (draw < errors.WrongPositiveShare && negatives.Length > 0)
                 {
-                    int other = random.Next(negatives.Length);
                     (positive, negatives[other]) = (negatives[other], positive);
                 }
 
@@ -55,7 +55,7 @@ internal static class StudyExamples
 
         ScoredCandidate Noisy(ScoredCandidate candidate)
         {
-            double noise = deviation > 0 ? deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()) : 0;
+            double noise = deviation > 0 ? deviation * Math.Sqrt(-2 * Math.Log(1 - forScores.NextDouble())) * Math.Cos(2 * Math.PI * forScores.NextDouble()) : 0;
             return candidate with { Score = (float)((candidate.Score + noise) / plan.TeacherTemperature) };
         }
     }

@@ -4,7 +4,7 @@ namespace Tern.Pipelines.Study;
 /// <param name="Agrees">Null where the data do not decide: no cells, or no difference beyond chance.</param>
 public sealed record Finding(string Claim, string Answer, bool? Agrees);
 
-/// <summary>The three findings of Zeng, Killingback and Zamani (SIGIR 2025), each put to a study's own comparisons.</summary>
+/// <summary>The findings of Zeng, Killingback and Zamani (SIGIR 2025), each put to a study's own comparisons; robustness where the plan sweeps errors.</summary>
 public static class StudyFindings
 {
     private const double Level = 0.05;
@@ -16,7 +16,31 @@ public static class StudyFindings
     {
         string[] Named(params string[] losses) => [.. plan.Objectives.Where(o => losses.Contains(o.Loss)).Select(o => o.Name)];
         string[] contrastive = Named("nce"), distilled = Named("margin_mse", "kldiv"), combined = Named("nce_kldiv");
-        return [Scaling(analysis, contrastive, distilled), SparseAgainstDense(analysis), Combination(plan, analysis, contrastive, distilled, combined)];
+        return
+        [
+            Scaling(analysis, contrastive, distilled), SparseAgainstDense(analysis), Combination(plan, analysis, contrastive, distilled, combined),
+            .. plan.Robustness is null ? Array.Empty<Finding>() : [Robustness(analysis)],
+        ];
+    }
+
+    private static Finding Robustness(StudyAnalysis analysis)
+    {
+        const string Claim = "Sparse is more robust to imperfect supervision.";
+        var kept = (from collection in analysis.Collections
+                    from errors in new[] { RobustnessAnalysis.WrongPositives, RobustnessAnalysis.TeacherNoise }
+                    let difference = RobustnessAnalysis.SparseLessDense(analysis, collection, errors)
+                    where difference is not null
+                    select (Collection: collection, Errors: errors, Difference: difference.Value)).ToList();
+        if (kept.Count == 0)
+        {
+            return new Finding(Claim, "not asked: it needs cells of both types, with errors and without.", null);
+        }
+
+        int more = kept.Count(k => k.Difference.Low > 0), less = kept.Count(k => k.Difference.High < 0);
+        return new Finding(
+            Claim,
+            $"part of nDCG@10 that is left, sparse less dense: {string.Join("; ", kept.Select(k => FormattableString.Invariant($"{k.Collection}, {k.Errors}: {k.Difference.Difference:+0.000;−0.000} ({k.Difference.Low:+0.000;−0.000} to {k.Difference.High:+0.000;−0.000})")))}.",
+            more == less ? null : more > less);
     }
 
     private static Finding Scaling(StudyAnalysis analysis, string[] contrastive, string[] distilled)

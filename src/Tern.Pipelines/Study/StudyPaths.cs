@@ -17,9 +17,14 @@ public sealed class StudyPaths(string root)
 
     public string ComparisonsCsv => Path.Combine(Root, "comparisons.csv");
 
+    public string RobustnessCsv => Path.Combine(Root, "robustness.csv");
+
     public string Report => Path.Combine(Root, "report.html");
 
     public string Plots => Path.Combine(Root, "plots");
+
+    /// <summary>The judgements that a collection's runs are measured by, as trec_eval reads them.</summary>
+    public string Qrels(string collection) => Path.Combine(Root, "qrels", collection + ".txt");
 
     /// <summary>A cell's own directory.</summary>
     public string Cell(StudyCell cell) => Path.Combine(Cells, cell.Name);

@@ -46,6 +46,8 @@ public sealed record StudyObjective
     public int NegativeCount { get; init; }
 
     public required float LearningRate { get; init; }
+
+    internal bool UsesTeacher => TrainingObjective.Parse(Loss).UsesTeacher;
 }
 
 /// <summary>A collection in BEIR's layout.</summary>
@@ -104,18 +106,24 @@ public sealed record StudyPlan
     /// <summary>Teacher scores are divided by this before a softmax or a margin is taken.</summary>
     public float TeacherTemperature { get; set; } = 1f;
 
-    /// <summary>Part of the examples whose positive is exchanged for one of their negatives, and their teacher scores with it: imperfect supervision.</summary>
-    public double WrongPositiveShare { get; set; }
-
-    /// <summary>Standard deviation of noise on teacher scores, in standard deviations of the scores.</summary>
-    public double TeacherNoise { get; set; }
+    /// <summary>Null for no sweep.</summary>
+    public StudyRobustness? Robustness { get; set; }
 
     /// <summary>Hits kept of a query.</summary>
     public int SearchDepth { get; set; } = 1000;
 
-    /// <summary>Every cell, sizes outermost, seeds innermost.</summary>
+    /// <summary>Every cell, sizes outermost, seeds innermost; those that learn from errors after all others.</summary>
     public IReadOnlyList<StudyCell> Cells() =>
-        [.. from size in Sizes from type in Types from objective in Objectives from seed in Seeds select new StudyCell(size, type, objective, seed)];
+    [
+        .. from size in Sizes from type in Types from objective in Objectives from seed in Seeds select new StudyCell(size, type, objective, seed, StudyErrors.None),
+        .. Robustness is not { } sweep ? []
+            : from name in sweep.Sizes
+              from type in Types
+              from objective in Objectives
+              from errors in sweep.WrongPositiveShares.Select(share => new StudyErrors(share, 0)).Concat(objective.UsesTeacher ? sweep.TeacherNoises.Select(noise => new StudyErrors(0, noise)) : [])
+              from seed in sweep.Seeds.Count > 0 ? sweep.Seeds : Seeds
+              select new StudyCell(Sizes.Single(s => s.Name == name), type, objective, seed, errors),
+    ];
 
     /// <exception cref="InvalidDataException">The file is not a plan, or a value in it is out of range; says which.</exception>
     public static StudyPlan Read(string path)
@@ -154,8 +162,6 @@ public sealed record StudyPlan
         Require(MaxQueryTokens > 0 && MaxDocumentTokens > 0, "max_query_tokens and max_document_tokens", "at least 1");
         Require(TeacherTemperature > 0, "teacher_temperature", "above 0");
         Require(DenseTemperature > 0, "dense_temperature", "above 0");
-        Require(WrongPositiveShare is >= 0 and <= 1, "wrong_positive_share", "from 0 to 1");
-        Require(TeacherNoise >= 0, "teacher_noise", "at least 0");
         Require(SearchDepth > 0, "search_depth", "at least 1");
         foreach (StudySize size in Sizes)
         {
@@ -168,8 +174,7 @@ public sealed record StudyPlan
         {
             try
             {
-                bool teacher = TrainingObjective.Parse(objective.Loss).UsesTeacher;
-                Require(objective.BatchSize > 0 && objective.LearningRate > 0 && objective.NegativeCount >= (teacher ? 1 : 0), $"objective '{objective.Name}'", "a batch, a learning rate, and at least one negative where there is a teacher");
+                Require(objective.BatchSize > 0 && objective.LearningRate > 0 && objective.NegativeCount >= (objective.UsesTeacher ? 1 : 0), $"objective '{objective.Name}'", "a batch, a learning rate, and at least one negative where there is a teacher");
             }
             catch (ArgumentException error)
             {
@@ -180,6 +185,14 @@ public sealed record StudyPlan
         Distinct(Sizes.Select(s => s.Name), "sizes");
         Distinct(Objectives.Select(o => o.Name), "objectives");
         Distinct(Evaluate.Select(e => e.Name), "evaluate");
+        if (Robustness is { } sweep)
+        {
+            Require(sweep.Sizes.Count > 0 && sweep.Sizes.All(name => Sizes.Any(s => s.Name == name)) && sweep.Sizes.Distinct().Count() == sweep.Sizes.Count, "robustness.sizes", "names of sizes of the plan, each once");
+            Require(sweep.Seeds.All(Seeds.Contains), "robustness.seeds", "seeds of the plan, with whose cells they are compared");
+            Require(sweep.WrongPositiveShares.All(s => s is > 0 and <= 1), "robustness.wrong_positive_shares", "above 0, at most 1");
+            Require(sweep.TeacherNoises.All(n => n > 0 && double.IsFinite(n)), "robustness.teacher_noises", "above 0");
+            Require(sweep.WrongPositiveShares.Count + sweep.TeacherNoises.Count > 0, "robustness", "wrong_positive_shares, teacher_noises or both");
+        }
 
         void Distinct(IEnumerable<string> names, string what) =>
             Require(names.GroupBy(n => n, StringComparer.Ordinal).All(g => g.Count() == 1 && StudyCell.IsFileName(g.Key)), what, "different names of letters, digits, '.', '_', '+' and '-'");
@@ -195,9 +208,9 @@ public sealed record StudyPlan
 }
 
 /// <summary>One combination of the plan, and what its files are called.</summary>
-public sealed record StudyCell(StudySize Size, string Type, StudyObjective Objective, int Seed)
+public sealed record StudyCell(StudySize Size, string Type, StudyObjective Objective, int Seed, StudyErrors Errors)
 {
-    public string Name => string.Create(CultureInfo.InvariantCulture, $"{Size.Name}-{Type}-{Objective.Name}-s{Seed}");
+    public string Name => string.Create(CultureInfo.InvariantCulture, $"{Size.Name}-{Type}-{Objective.Name}-s{Seed}{Errors.Suffix}");
 
     internal static bool IsFileName(string name) => name.Length > 0 && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '+' or '-');
 }

@@ -13,18 +13,19 @@ public static class StudyReport
         page.Markup("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Tern: ")
             .Text(plan.Name).Markup("</title>\n<style>\n").Markup(PageStyle.Css).Markup("\nfigure{margin:1rem 0;background:#fff;border-radius:6px;padding:.3rem}figure svg{width:100%;height:auto;display:block}td,th{white-space:nowrap}\n</style></head><body>\n");
         page.Element("h1", plan.Name);
-        page.Element("p", FormattableString.Invariant($"{analysis.Records.Count} of {plan.Cells().Count} cells: {plan.Sizes.Count} sizes × {string.Join(", ", plan.Types)} × {string.Join(", ", plan.Objectives.Select(o => o.Name))} × {plan.Seeds.Count} seeds; every cell trained on {plan.Train.Name} with {plan.BudgetFlops:0.##E+0} floating-point operations (counted: products and attention, forward, backward and recomputation)."));
+        page.Element("p", FormattableString.Invariant($"{analysis.AllRecords.Count} of {plan.Cells().Count} cells: {plan.Sizes.Count} sizes × {string.Join(", ", plan.Types)} × {string.Join(", ", plan.Objectives.Select(o => o.Name))} × {plan.Seeds.Count} seeds; every cell trained on {plan.Train.Name} with {plan.BudgetFlops:0.##E+0} floating-point operations (counted: products and attention, forward, backward and recomputation)."));
         Findings(page, plan, analysis);
         foreach ((StudyChart chart, string svg) in charts)
         {
-            page.Element("h3", chart.Title).Markup("<figure>").Markup(svg).Markup("</figure>\n");
+            page.Element("h3", chart.Title).Markup($"<figure id=\"{chart.Name}\">").Markup(svg).Markup("</figure>\n");
         }
 
         Fits(page, analysis);
+        Robustness(page, analysis);
         Comparisons(page, analysis);
         Cells(page, analysis);
         page.Element("h2", "Make it again").Markup("<pre>").Text(command).Markup("</pre>\n");
-        page.Element("p", "results.csv, fits.csv and comparisons.csv beside this page hold every number on it; each cell's record, with the values of every query, is cells/NAME/cell.json.");
+        page.Element("p", "results.csv, fits.csv, comparisons.csv and robustness.csv beside this page hold every number on it; each cell's record, with the values of every query, is cells/NAME/cell.json.");
         return page.Markup("</body></html>\n").ToString();
     }
 
@@ -56,6 +57,21 @@ public static class StudyReport
         }));
     }
 
+    private static void Robustness(HtmlText page, StudyAnalysis analysis)
+    {
+        if (analysis.Robustness.Count == 0)
+        {
+            return;
+        }
+
+        page.Element("h2", "Errors in the supervision");
+        page.Element("p", "Models that learned from examples of which a share had one of their negatives for the positive, or from teacher scores with noise, beside those of the same seeds without; the interval is of the part kept, over queries drawn with replacement.");
+        Table(page, ["collection", "size", "type", "objective", "errors", "level", "nDCG@10", "without", "kept", "95 % interval"], analysis.Robustness.Select(p => new[]
+        {
+            p.Collection, p.Size, p.Type, p.Objective, p.Errors, HtmlText.Format(p.Level), HtmlText.Format(p.Ndcg10, "0.000"), HtmlText.Format(p.Clean, "0.000"), HtmlText.Format(p.Kept, "0.000"), $"{HtmlText.Format(p.Low, "0.000")} to {HtmlText.Format(p.High, "0.000")}",
+        }));
+    }
+
     private static void Comparisons(HtmlText page, StudyAnalysis analysis)
     {
         if (analysis.Comparisons.Count == 0)
@@ -74,7 +90,7 @@ public static class StudyReport
     private static void Cells(HtmlText page, StudyAnalysis analysis)
     {
         page.Element("h2", "Cells");
-        Table(page, ["cell", "parameters", "steps", "FLOPs of the budget", "seconds", "collection", "RR@10", "nDCG@10", "R@1000", "non-zeros q / d", "µs a search"], analysis.Records.SelectMany(r => r.Measures.Select(m => new[]
+        Table(page, ["cell", "parameters", "steps", "FLOPs of the budget", "seconds", "collection", "RR@10", "nDCG@10", "R@1000", "non-zeros q / d", "µs a search"], analysis.AllRecords.SelectMany(r => r.Measures.Select(m => new[]
         {
             r.Cell, HtmlText.Format(r.NonEmbeddingParameters, "#,0"), HtmlText.Format(r.StepCount, "#,0"), HtmlText.Format(100 * r.TrainingFlops / r.BudgetFlops, "0.0") + " %", HtmlText.Format(r.TrainingSeconds, "0"), m.Collection,
             HtmlText.Format(m.Rr10, "0.000"), HtmlText.Format(m.Ndcg10, "0.000"), HtmlText.Format(m.R1000, "0.000"), $"{HtmlText.Format(m.QueryNonZeros, "0")} / {HtmlText.Format(m.DocumentNonZeros, "0")}", HtmlText.Format(m.MicrosecondsPerQuery, "0"),

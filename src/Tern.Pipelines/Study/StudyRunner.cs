@@ -4,7 +4,11 @@ namespace Tern.Pipelines.Study;
 
 /// <summary>Which cells of a plan a process works on.</summary>
 /// <param name="Cells">Names, or <c>i/n</c> for every n-th cell from the i-th on (from 1), so that the tasks of an array job share a study; empty for all.</param>
-public sealed record StudyOptions(string PlanPath, string OutputDirectory, IReadOnlyList<string> Cells, int Threads = 0);
+public sealed record StudyOptions(string PlanPath, string OutputDirectory, IReadOnlyList<string> Cells, int Threads = 0)
+{
+    /// <summary>Cells to begin anew, in the same notation: what they left is deleted first. They are run even if <see cref="Cells"/> names others.</summary>
+    public IReadOnlyList<string> Restart { get; init; } = [];
+}
 
 /// <summary>What became of the cells that were asked for.</summary>
 public sealed record StudyOutcome(int Finished, int Reused, IReadOnlyList<string> Failed, IReadOnlyList<string> InWorkElsewhere);
@@ -18,6 +22,7 @@ public sealed class StudyRunner
     private readonly StudyOptions _options;
     private readonly StudyData _data;
     private readonly CellRunner _runner;
+    private readonly HashSet<StudyCell> _restarted;
 
     /// <exception cref="InvalidDataException">The plan is malformed, or its data are.</exception>
     public StudyRunner(StudyOptions options)
@@ -26,7 +31,9 @@ public sealed class StudyRunner
         _options = options;
         Plan = StudyPlan.Read(options.PlanPath);
         Paths = new StudyPaths(options.OutputDirectory);
-        Cells = Choose(Plan.Cells(), options.Cells);
+        _restarted = options.Restart.Count > 0 ? [.. Choose(Plan.Cells(), options.Restart)] : [];
+        IReadOnlyList<StudyCell> chosen = Choose(Plan.Cells(), options.Cells);
+        Cells = [.. Plan.Cells().Where(c => chosen.Contains(c) || _restarted.Contains(c))];
         _data = new StudyData(Plan, Paths);
         _runner = new CellRunner(Plan, Paths, _data, options.Threads > 0 ? options.Threads : Environment.ProcessorCount);
     }
@@ -44,8 +51,8 @@ public sealed class StudyRunner
     /// <summary>What each cell would do.</summary>
     public IEnumerable<CellPlan> PlanCells() => Cells.Select(_runner.Plan);
 
-    /// <summary>Records of the cells that are finished.</summary>
-    public IReadOnlyList<CellRecord> Records() => [.. Plan.Cells().Select(_runner.Finished).OfType<CellRecord>()];
+    /// <summary>What the plan's cells have recorded so far, in the plan's order. The records alone are read: the data need not be there.</summary>
+    public IReadOnlyList<CellRecord> Records() => [.. Plan.Cells().Select(_runner.Recorded).OfType<CellRecord>().Where(r => r.Measures.Count > 0)];
 
     /// <exception cref="OperationCanceledException">Cancelled; what was done is kept.</exception>
     public StudyOutcome Run(IStudyObserver observer, CancellationToken cancellation)
@@ -57,10 +64,20 @@ public sealed class StudyRunner
         {
             number++;
             cancellation.ThrowIfCancellationRequested();
-            if (_runner.Finished(cell) is { } earlier)
+            bool anew = _restarted.Contains(cell);
+            try
             {
-                reused++;
-                observer.CellFinished(cell, earlier, reused: true);
+                if (!anew && _runner.Finished(cell) is { } earlier)
+                {
+                    reused++;
+                    observer.CellFinished(cell, earlier, reused: true);
+                    continue;
+                }
+            }
+            catch (InvalidDataException error) when (File.Exists(Paths.Record(cell)))
+            {
+                failed.Add(cell.Name);
+                observer.CellLeft(cell, error.Message);
                 continue;
             }
 
@@ -76,6 +93,12 @@ public sealed class StudyRunner
             observer.CellStarted(cell, number, Cells.Count);
             try
             {
+                if (anew)
+                {
+                    Clear(cell);
+                }
+
+                File.Delete(Paths.Failure(cell));
                 observer.CellFinished(cell, _runner.Run(cell, observer, cancellation), reused: false);
                 finished++;
             }
@@ -89,6 +112,20 @@ public sealed class StudyRunner
         }
 
         return new StudyOutcome(finished, reused, failed, elsewhere);
+    }
+
+    /// <summary>Deletes all that a cell left, but not the lock that is held.</summary>
+    private void Clear(StudyCell cell)
+    {
+        foreach (string file in Directory.EnumerateFiles(Paths.Cell(cell)).Where(f => f != Paths.Lock(cell)))
+        {
+            File.Delete(file);
+        }
+
+        foreach (string directory in Directory.EnumerateDirectories(Paths.Cell(cell)))
+        {
+            Directory.Delete(directory, recursive: true);
+        }
     }
 
     private static IReadOnlyList<StudyCell> Choose(IReadOnlyList<StudyCell> all, IReadOnlyList<string> wanted)

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Tern.Pipelines.Study;
 using Tern.Pipelines.Tests.Demo;
+using Tern.Text;
 using Tern.Training;
 using Xunit;
 
@@ -120,19 +121,85 @@ public sealed class StudyRunnerTests : IDisposable
     {
         StudyPlan plan = StudyPlan.Read(WritePlan());
         Dictionary<string, string> queries = Enumerable.Range(0, 120).ToDictionary(i => $"q{i}", i => $"text {i}", StringComparer.Ordinal);
-        var plain = StudyExamples.Create(plan, queries, 1).Examples;
-        plan.WrongPositiveShare = 0.5;
-        plan.TeacherNoise = 0.1;
-        var first = StudyExamples.Create(plan, queries, 1).Examples;
-        int wrong = plain.Zip(first, (a, b) => a.PositiveId != b.PositiveId).Count(differs => differs);
-        Assert.InRange(wrong, 30, 66); // Of 96.
-        Assert.Equal(JsonSerializer.Serialize(first), JsonSerializer.Serialize(StudyExamples.Create(plan, queries, 1).Examples));
-        Assert.NotEqual(JsonSerializer.Serialize(first), JsonSerializer.Serialize(StudyExamples.Create(plan, queries, 2).Examples));
+        var plain = Examples(StudyErrors.None, 1);
+        var few = Examples(new StudyErrors(0.2, 0), 1);
+        var many = Examples(new StudyErrors(0.5, 0), 1);
+        Assert.InRange(Wrong(many).Count, 30, 66); // Of 96.
+        Assert.InRange(Wrong(few).Count, 8, 32);
+        Assert.Subset(Wrong(many), Wrong(few));
+        Assert.Equal(JsonSerializer.Serialize(many), JsonSerializer.Serialize(Examples(new StudyErrors(0.5, 0), 1)));
+        Assert.NotEqual(JsonSerializer.Serialize(many), JsonSerializer.Serialize(Examples(new StudyErrors(0.5, 0), 2)));
+        Assert.All(plain.Zip(many), pair => Assert.Equal(Scores(pair.First), Scores(pair.Second))); // Scores stay with their documents.
+
+        var noisy = Examples(new StudyErrors(0, 0.1), 1);
+        Assert.Equal(plain.Select(e => e.PositiveId), noisy.Select(e => e.PositiveId));
+        double[] noise = [.. plain.Zip(noisy).SelectMany(pair => Scores(pair.First).Zip(Scores(pair.Second), (a, b) => (double)(b.Score - a.Score)))];
+        double[] scores = [.. plain.SelectMany(Scores).Select(s => (double)s.Score)];
+        Assert.Equal(0.1, Deviation(noise) / Deviation(scores), 0.02);
+
+        IReadOnlyList<TrainingExample> Examples(StudyErrors errors, int seed) => StudyExamples.Create(plan, queries, errors, seed).Examples;
+        HashSet<int> Wrong(IReadOnlyList<TrainingExample> examples) => [.. Enumerable.Range(0, plain.Count).Where(i => plain[i].PositiveId != examples[i].PositiveId)];
+        static List<(string Id, float Score)> Scores(TrainingExample e) => [.. e.NegativeIds.Zip(e.NegativeScores!).Append((e.PositiveId, e.PositiveScore!.Value)).OrderBy(s => s.Item1, StringComparer.Ordinal)];
+        static double Deviation(double[] values) => Math.Sqrt(values.Average(v => (v - values.Average()) * (v - values.Average())));
+    }
+
+    /// <summary>Each size, type and objective of the sweep at each level that touches it, after the clean cells.</summary>
+    [Fact]
+    public void ASweepOverErrorsAddsItsCells()
+    {
+        string plan = WritePlan(extra: ", \"robustness\": { \"sizes\": [\"a\"], \"wrong_positive_shares\": [0.1, 0.3], \"teacher_noises\": [0.5] }");
+        StudyRunner runner = Runner(plan, "out", "a-sparse-KD-s1", "a-sparse-KD-s1-noise0.5", "a-sparse-KD-s1-wrong0.3");
+        Assert.Equal(8 + (2 * 2 * 2) + 2, runner.Plan.Cells().Count);
+        Assert.Equal(3, runner.Run(new Silent(), CancellationToken.None).Finished);
+        CellRecord[] records = [.. runner.Records()];
+        Assert.Equal([0, 0.3, 0], records.Select(r => r.WrongPositiveShare));
+        Assert.Equal([0, 0, 0.5], records.Select(r => r.TeacherNoise));
+        Assert.Equal(3, records.Select(r => r.FinalLoss).Distinct().Count());
+        Assert.Equal(2, new StudyAnalysis(runner.Plan, records).Robustness.Count);
+        Assert.Contains("robustness.sizes", Assert.Throws<InvalidDataException>(() => StudyPlan.Read(WritePlan(extra: ", \"robustness\": { \"sizes\": [\"c\"] }"))).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>What another version of the program left is kept until it is asked to go; the records of the others stay as they are.</summary>
+    [Fact]
+    public void ACheckpointOfAnotherVersionIsKeptUntilARestart()
+    {
+        string plan = WritePlan();
+        const string Cell = "a-dense-CL-s1";
+        using CancellationTokenSource stop = new();
+        StudyRunner stopped = Runner(plan, "out", Cell);
+        Assert.ThrowsAny<OperationCanceledException>(() => stopped.Run(new Silent { AfterStep = step => { if (step == 3) { stop.Cancel(); } } }, stop.Token));
+        string[] states = Directory.GetFiles(stopped.Paths.Checkpoints(stopped.Cells[0]), "trainer_state.json", SearchOption.AllDirectories);
+        Array.ForEach(states, state => File.WriteAllText(state, File.ReadAllText(state).Replace("\"BatchSize\"", "\"SizeOfBatch\"", StringComparison.Ordinal)));
+
+        var observer = new Silent();
+        Assert.Equal([Cell], Runner(plan, "out", Cell).Run(observer, CancellationToken.None).Failed);
+        Assert.Contains("BatchSize", observer.Left, StringComparison.Ordinal);
+        Assert.EndsWith($"--restart {Cell} trains the cell anew", observer.Left, StringComparison.Ordinal);
+        Assert.All(states, state => Assert.True(File.Exists(state)));
+
+        StudyRunner restarted = new(new StudyOptions(plan, Path.Combine(_root, "out"), [Cell], 2) { Restart = [Cell] });
+        Assert.Equal(1, restarted.Run(new Silent(), CancellationToken.None).Finished);
+        Assert.Single(restarted.Records());
+    }
+
+    /// <summary>A collection that is added later is measured with the models that are there.</summary>
+    [Fact]
+    public void AnAddedCollectionCostsNoTraining()
+    {
+        MadeUpCollection.Write(Path.Combine(_root, "other"), documents: 50);
+        StudyRunner first = Runner(WritePlan(), "out", "a-sparse-KD-s1");
+        first.Run(new Silent(), CancellationToken.None);
+        string plan = WritePlan();
+        File.WriteAllText(plan, File.ReadAllText(plan).Replace("\"evaluate\": [", "\"evaluate\": [{ \"name\": \"other\", \"directory\": \"other\" }, ", StringComparison.Ordinal));
+        StudyRunner again = Runner(plan, "out", "a-sparse-KD-s1");
+        Assert.Equal(1, again.Run(new Silent { AfterStep = _ => Assert.Fail("trains again") }, CancellationToken.None).Finished);
+        Assert.Equal(["data", "other"], Assert.Single(again.Records()).Measures.Select(m => m.Collection).Order());
+        Assert.True(File.Exists(again.Paths.Qrels("other")));
     }
 
     private StudyRunner Runner(string plan, string output = "out", params string[] cells) => new(new StudyOptions(plan, Path.Combine(_root, output), cells, 2));
 
-    private string WritePlan()
+    private string WritePlan(string extra = "")
     {
         string path = Path.Combine(_root, "plan.json");
         File.WriteAllText(path, $$"""
@@ -147,7 +214,7 @@ public sealed class StudyRunnerTests : IDisposable
                 { "name": "CL", "loss": "nce", "batch_size": 8, "negative_count": 2, "learning_rate": 1e-3 },
                 { "name": "KD", "loss": "margin_mse", "batch_size": 8, "negative_count": 1, "learning_rate": 1e-3 }
               ],
-              "seeds": [1], "vocabulary_size": 400, "budget_flops": 1e8, "query_flops_weight": 0.001, "document_flops_weight": 0.001
+              "seeds": [1], "vocabulary_size": 400, "budget_flops": 1e8, "query_flops_weight": 0.001, "document_flops_weight": 0.001{{extra}}
             }
             """);
         return path;
@@ -157,11 +224,17 @@ public sealed class StudyRunnerTests : IDisposable
     {
         public Action<int>? AfterStep { get; init; }
 
+        public string Left { get; private set; } = "";
+
         public void CellStarted(StudyCell cell, int number, int count)
         {
         }
 
         public void Working(StudyCell cell, string what)
+        {
+        }
+
+        public void Resumed(StudyCell cell, int step, int stepCount)
         {
         }
 
@@ -171,8 +244,6 @@ public sealed class StudyRunnerTests : IDisposable
         {
         }
 
-        public void CellLeft(StudyCell cell, string why)
-        {
-        }
+        public void CellLeft(StudyCell cell, string why) => Left = why;
     }
 }
