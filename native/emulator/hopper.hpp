@@ -30,7 +30,7 @@ inline void complete_if_all_came(MemoryBarrier& barrier) {
     barrier.phase ^= 1;
     barrier.pending = barrier.arrivals;
     for (Thread& t : current->block->threads)
-        if (t.state == State::at_wait) t.state = State::ready;
+        if (t.waits) wake(t);
 }
 
 inline void land(MemoryBarrier& barrier) {
@@ -77,9 +77,7 @@ inline void mbarrier_wait(shared<u64> barrier, u32 parity, EMULATOR_HERE) {
             emulator::land(b);
             emulator::complete_if_all_came(b);
         } else {
-            me->state = emulator::State::at_wait;
-            me->waits_for = barrier.offset();
-            emulator::yield();
+            emulator::sleep_at(barrier.offset());
         }
     }
 }

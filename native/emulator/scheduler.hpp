@@ -27,13 +27,12 @@ struct Place {
 };
 #define EMULATOR_HERE ::emulator::Place place = {__builtin_FILE(), __builtin_LINE()}
 
-enum class State : uint8_t { ready, at_warp_operation, at_barrier, at_wait, done };
-
 struct CopyInFlight {
     unsigned char* destination;
     const unsigned char* source;
     int bytes;       // bytes that come from the source
     int total;       // bytes written; the rest are zero
+    unsigned group;
 };
 
 // A product of a warpgroup that has not been waited for.
@@ -64,27 +63,31 @@ class SharedShadow;
 
 struct Thread {
     void* stack_pointer = nullptr;
-    State state = State::ready;
+    char* stack = nullptr;            // null until its first turn
+    bool waits = false;               // for a memory barrier
     uint3 index{};
     unsigned linear = 0;
     unsigned lane = 0;
     Warp* warp = nullptr;
     Block* block = nullptr;
     Place place{"", 0};                           // the last operation that carried its place
-    std::vector<std::vector<CopyInFlight>> copies;  // committed groups, oldest first
-    std::vector<CopyInFlight> open_copies;
+    std::vector<CopyInFlight> copies;   // oldest first
+    unsigned committed_copies = 0;      // groups
     std::vector<Product> products;
     std::vector<float> sums;          // of the products in flight
     unsigned committed_products = 0;  // groups
     bool fenced = false;
-    size_t waits_for = 0;             // the memory barrier's place, in State::at_wait
+    size_t waits_for = 0;             // the memory barrier's place
 };
 
 struct Warp {
     Thread* threads[32]{};
     void* arguments[32]{};
+    // Lanes: that can go on, that wait in a warp operation, that the operation needs, at the barrier, in the kernel.
+    unsigned ready = ~0u;
     unsigned arrived = 0;
     unsigned expected = 0;
+    unsigned at_barrier = 0;
     unsigned alive = ~0u;
     const char* operation = nullptr;
     Place place{"", 0};
@@ -103,6 +106,27 @@ struct StaticArray {
 };
 
 struct Launch;
+class Stacks;
+
+// Whose turn it is: passes over the warps until all threads are done. The seed decides the order of warps and lanes in each
+// pass, and whether a warp goes on as far as it can before the next one gets its turn.
+class Schedule {
+public:
+    void start(Block& block, unsigned seed);
+    // Null when the block has ended, in one way or the other.
+    Thread* next();
+
+private:
+    unsigned draw();
+    void begin_pass();
+    void begin_turn();
+
+    Block* block_ = nullptr;
+    std::vector<unsigned> order_;   // of the warps in this pass
+    uint64_t random_ = 0;
+    unsigned seed_ = 0, warp_ = 0, first_lane_ = 0, lanes_done_ = 0;
+    bool progress_ = false, again_ = false;
+};
 
 struct Block {
     const Launch* launch = nullptr;
@@ -111,14 +135,16 @@ struct Block {
     std::vector<Warp> warps;
     Barrier barrier;
     unsigned alive = 0;
-    unsigned epoch = 0;   // counts barriers of the whole block
+    unsigned epoch = 0;   // counts barriers of the whole block, and goes on from the block before
     unsigned char* shared = nullptr;   // dynamic part first, then the static arrays
     size_t dynamic_bytes = 0;
     size_t static_bytes = 0;
     std::vector<StaticArray> static_arrays;
     std::unique_ptr<SharedShadow> shadow;
     std::map<size_t, MemoryBarrier> memory_barriers;   // by their place in shared memory
-    void* scheduler = nullptr;
+    Schedule schedule;
+    Stacks* stacks = nullptr;
+    void* caller = nullptr;   // the stack pointer of who runs the block
     bool failed = false;
 };
 
@@ -150,13 +176,18 @@ struct Launch {
 constexpr size_t static_shared_capacity = 48 << 10;
 constexpr size_t shared_limit = 227 << 10;   // what a block can have on sm_90
 
-extern thread_local Thread* current;
+// In a library the default model would call a function for every access.
+extern thread_local Thread* current __attribute__((tls_model("initial-exec")));
 
 // Ends the launch: the message is kept for the caller, the fiber is never resumed.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
+// The next thread's turn, until this one is ready again.
 void yield();
 void wait_at_barrier(Place place);
+// Until somebody wakes the thread: a memory barrier's place.
+void sleep_at(size_t memory_barrier);
+void wake(Thread& thread);
 void commit_copies();
 void finish_copies(unsigned left_in_flight);
 
@@ -184,11 +215,10 @@ inline void warp_operation(const char* operation, unsigned mask, void* argument,
     if (warp->arrived == mask) {
         action(warp->arguments);
         warp->arrived = 0;
-        for (Thread* t : warp->threads)
-            if (mask >> t->lane & 1 && t->state == State::at_warp_operation) t->state = State::ready;
+        warp->ready |= mask;
         return;
     }
-    me->state = State::at_warp_operation;
+    warp->ready &= ~(1u << me->lane);
     yield();
 }
 

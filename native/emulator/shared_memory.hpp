@@ -12,7 +12,16 @@ namespace emulator {
 
 class SharedShadow {
 public:
-    SharedShadow(size_t bytes, bool races) : cells_((bytes + 1) / 2), races_(races) {}
+    // A new block: its epochs are later than all before, so that what is recorded of an earlier block counts for nothing.
+    void start(Block& block, bool races) {
+        if (block.epoch > 1u << 31) {
+            cells_.clear();
+            block.epoch = 1;
+        }
+        first_epoch_ = block.epoch;
+        races_ = races;
+        cover(block.dynamic_bytes);
+    }
 
     // Makes room for records of the first bytes of the block's shared memory.
     void cover(size_t bytes) {
@@ -22,31 +31,32 @@ public:
     // Before a plain read or write of bytes at offset by the current thread; an atomic counts as a write that does not
     // conflict with other atomics.
     void read(size_t offset, size_t bytes, const char* name) {
+        const Thread* me = current;
+        const unsigned epoch = me->block->epoch, warp_epoch = me->warp->epoch;
+        const uint16_t mine = static_cast<uint16_t>(me->linear), my_warp = static_cast<uint16_t>(many_of_warp + me->warp->index);
         for (size_t i = offset / 2; i < (offset + bytes + 1) / 2; i++) {
             Cell& cell = cells_[i];
+            if (!written(cell)) fail("read of shared '%s' that nobody has written", name);
             if (cell.in_flight) fail("read of shared '%s' while a cp.async to it is in flight", name);
-            if (!cell.written) fail("read of shared '%s' that nobody has written", name);
             if (!races_) continue;
-            Thread* me = current;
-            if (cell.writer != me->linear && !ordered(cell.writer, cell.write_epoch, cell.write_warp_epoch))
+            if (cell.write_epoch == epoch && cell.writer != mine && !ordered(cell.writer, cell.write_epoch, cell.write_warp_epoch))
                 fail("race: shared '%s' is read, and thread %u writes it without a barrier between", name, cell.writer);
-            uint16_t mine = static_cast<uint16_t>(me->linear), my_warp = static_cast<uint16_t>(many_of_warp + me->warp->index);
-            if (cell.reader == none || cell.read_epoch != me->block->epoch) {
-                cell.read_epoch = me->block->epoch;
+            if (cell.read_epoch != epoch || cell.reader == none) {
+                cell.read_epoch = epoch;
                 cell.reader = mine;
-            } else if (cell.reader != mine && cell.reader != my_warp) {
+            } else if (cell.reader != many && cell.reader != mine && cell.reader != my_warp) {
                 cell.reader = cell.reader < many_of_warp && cell.reader / 32u == me->warp->index ? my_warp : many;
             }
-            cell.read_warp_epoch = me->warp->epoch;
+            cell.read_warp_epoch = warp_epoch;
         }
     }
 
     void write(size_t offset, size_t bytes, const char* name, bool atomic = false) {
         for (size_t i = offset / 2; i < (offset + bytes + 1) / 2; i++) {
             Cell& cell = cells_[i];
-            if (cell.in_flight) fail("write to shared '%s' while a cp.async to it is in flight", name);
+            if (written(cell) && cell.in_flight) fail("write to shared '%s' while a cp.async to it is in flight", name);
             if (races_) check_write(cell, name, atomic);
-            cell.written = true;
+            cell.in_flight = false;
             cell.atomic = atomic;
             cell.writer = static_cast<uint16_t>(current->linear);
             cell.write_epoch = current->block->epoch;
@@ -63,9 +73,10 @@ public:
     // A box that a memory barrier will announce. Whether everybody is done with what was there shows when they read it.
     void issued_box(size_t offset, size_t bytes, const char* name) {
         for (size_t i = offset / 2; i < (offset + bytes) / 2; i++) {
-            if (cells_[i].in_flight) fail("box to shared '%s' where another is in flight", name);
+            if (written(cells_[i]) && cells_[i].in_flight) fail("box to shared '%s' where another is in flight", name);
             cells_[i] = {};
-            cells_[i].written = cells_[i].in_flight = true;
+            cells_[i].in_flight = true;
+            cells_[i].write_epoch = first_epoch_;
         }
     }
 
@@ -87,10 +98,13 @@ private:
     static constexpr uint16_t none = 0xffff, many = 0xfffe, many_of_warp = 0x8000;
 
     struct Cell {
-        bool written = false, in_flight = false, atomic = false;
-        uint16_t writer = none, reader = none;
         unsigned write_epoch = 0, write_warp_epoch = 0, read_epoch = 0, read_warp_epoch = 0;
+        uint16_t writer = none, reader = none;
+        bool in_flight = false, atomic = false;
     };
+
+    // In this block: a record's epoch is 0 until then.
+    bool written(const Cell& cell) const { return cell.write_epoch >= first_epoch_; }
 
     // Whether what that thread did at those epochs happened before what the current thread does now.
     static bool ordered(uint16_t thread, unsigned epoch, unsigned warp_epoch) {
@@ -108,7 +122,8 @@ private:
     }
 
     std::vector<Cell> cells_;
-    bool races_;
+    unsigned first_epoch_ = 1;
+    bool races_ = true;
 };
 
 // What `shared[i]` is: reading and assigning go through the record.

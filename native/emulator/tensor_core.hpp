@@ -89,7 +89,7 @@ inline void copy_async_16(shared<T> destination, const T* source, int source_byt
     if (source_bytes < 0 || source_bytes > 16) emulator::fail("cp.async of %d bytes", source_bytes);
     me->block->shadow->issued(destination.offset(), 16, destination.name());
     std::memset(to, 0xFF, 16);
-    me->open_copies.push_back({to, reinterpret_cast<const unsigned char*>(source), source_bytes, 16});
+    me->copies.push_back({to, reinterpret_cast<const unsigned char*>(source), source_bytes, 16, me->committed_copies});
 }
 inline void copy_async_commit() { emulator::commit_copies(); }
 template <int left_in_flight>
