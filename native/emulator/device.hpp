@@ -31,6 +31,7 @@ struct bf16 {
 };
 
 #define TERN_DEVICE static inline
+#define TERN_MEMBER inline
 
 // ---- shared memory ----------------------------------------------------------------------------------------------------
 

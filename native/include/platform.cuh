@@ -78,6 +78,7 @@ struct bf16 {
 };
 
 #define TERN_DEVICE static __device__ __forceinline__
+#define TERN_MEMBER __device__ __forceinline__
 #define TERN_KERNEL(threads, name) extern "C" __global__ void __launch_bounds__(threads) name
 #define TERN_EMULATE(name)
 

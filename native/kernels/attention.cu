@@ -18,6 +18,36 @@ struct Heads {
 };
 TERN_DEVICE Heads heads_of_block(int heads, int key_heads) { return {(int)blockIdx.y, (int)blockIdx.y / (heads / key_heads)}; }
 
+// Keys and values of a sequence, row_count rows at a time, through two buffers each.
+template <int size, int row_count>
+struct KeyValueTiles {
+    shared<bf16> keys, values;
+    const bf16 *key, *value;   // the first row
+    i64 key_pitch, value_pitch;
+    int length;                // rows of the sequence
+
+    // Where tile t is, from its first element on.
+    TERN_MEMBER int buffer(int t) const { return t % 2 * row_count * size; }
+
+    TERN_MEMBER void load(int t) const {
+        int from = t * row_count;
+        load_tile<size, row_count, attention_threads>(keys + buffer(t), key + from * key_pitch, key_pitch, length - from);
+        load_tile<size, row_count, attention_threads>(values + buffer(t), value + from * value_pitch, value_pitch, length - from);
+        copy_async_commit();
+    }
+
+    // Tile t is there for all threads, and the next of so many is on its way.
+    TERN_MEMBER void advance(int t, int tiles) const {
+        if (t + 1 < tiles) {
+            load(t + 1);
+            copy_async_wait<1>();
+        } else {
+            copy_async_wait<0>();
+        }
+        __syncthreads();
+    }
+};
+
 template <int size>
 TERN_DEVICE void attention_forward(const bf16* query, i64 query_pitch, const bf16* key, i64 key_pitch, const bf16* value, i64 value_pitch, const int* starts, int sequences, int heads, int key_heads, float scale, int causal, i64 destination_pitch, float* log_sum_exp, bf16* destination) {
     constexpr int blocks = attention_rows / 8;
@@ -30,30 +60,18 @@ TERN_DEVICE void attention_forward(const bf16* query, i64 query_pitch, const bf1
     Heads h = heads_of_block(heads, key_heads);
     int lane = threadIdx.x % 32, row_of_warp = threadIdx.x / 32 * 16;
     const bf16* q = query + (tile.start + tile.first) * query_pitch + h.head * size;
-    const bf16* k = key + tile.start * key_pitch + h.key_head * size;
-    const bf16* v = value + tile.start * value_pitch + h.key_head * size;
+    KeyValueTiles<size, attention_rows> passing = {keys, values, key + tile.start * key_pitch + h.key_head * size, value + tile.start * value_pitch + h.key_head * size, key_pitch, value_pitch, tile.length};
     int end = causal && tile.first + attention_rows < tile.length ? tile.first + attention_rows : tile.length;
     int tiles = (end + attention_rows - 1) / attention_rows;
 
     load_tile<size, attention_rows, attention_threads>(queries, q, query_pitch, tile.length - tile.first);
-    load_tile<size, attention_rows, attention_threads>(keys, k, key_pitch, tile.length);
-    load_tile<size, attention_rows, attention_threads>(values, v, value_pitch, tile.length);
-    copy_async_commit();
+    passing.load(0);
 
     float sums[size / 8][4], greatest[2] = {bits_float(0xff800000u), bits_float(0xff800000u)}, total[2] = {0.0f, 0.0f};
     clear(sums);
     for (int t = 0; t < tiles; t++) {
-        int buffer = t % 2 * attention_rows * size, first_key = t * attention_rows;
-        if (t + 1 < tiles) {
-            int next = (t + 1) % 2 * attention_rows * size, from = first_key + attention_rows;
-            load_tile<size, attention_rows, attention_threads>(keys + next, k + from * key_pitch, key_pitch, tile.length - from);
-            load_tile<size, attention_rows, attention_threads>(values + next, v + from * value_pitch, value_pitch, tile.length - from);
-            copy_async_commit();
-            copy_async_wait<1>();
-        } else {
-            copy_async_wait<0>();
-        }
-        __syncthreads();
+        int buffer = passing.buffer(t), first_key = t * attention_rows;
+        passing.advance(t, tiles);
         float scores[blocks][4];
         clear(scores);
         add_product_transposed<size>(scores, queries, row_of_warp, keys + buffer);
@@ -140,15 +158,12 @@ TERN_DEVICE void attention_backward_query(const bf16* d_output, i64 d_output_pit
     if (tile.length == 0) return;
     Heads h = heads_of_block(heads, key_heads);
     int lane = threadIdx.x % 32, row_of_warp = threadIdx.x / 32 * 16, first_row = tile.start + tile.first;
-    const bf16* k = key + tile.start * key_pitch + h.key_head * size;
-    const bf16* v = value + tile.start * value_pitch + h.key_head * size;
+    KeyValueTiles<size, key_rows> passing = {keys, values, key + tile.start * key_pitch + h.key_head * size, value + tile.start * value_pitch + h.key_head * size, key_pitch, value_pitch, tile.length};
     int end = causal && tile.first + attention_rows < tile.length ? tile.first + attention_rows : tile.length;
     int tiles = (end + key_rows - 1) / key_rows;
     load_tile<size, attention_rows, attention_threads>(queries, query + first_row * query_pitch + h.head * size, query_pitch, tile.length - tile.first);
     load_tile<size, attention_rows, attention_threads>(d_outputs, d_output + first_row * d_output_pitch + h.head * size, d_output_pitch, tile.length - tile.first);
-    load_tile<size, key_rows, attention_threads>(keys, k, key_pitch, tile.length);
-    load_tile<size, key_rows, attention_threads>(values, v, value_pitch, tile.length);
-    copy_async_commit();
+    passing.load(0);
 
     float total[2] = {0.0f, 0.0f}, of_row[2] = {0.0f, 0.0f};   // log Σ exp in powers of two, δ
 #pragma unroll
@@ -162,17 +177,8 @@ TERN_DEVICE void attention_backward_query(const bf16* d_output, i64 d_output_pit
     float sums[size / 8][4];
     clear(sums);
     for (int t = 0; t < tiles; t++) {
-        int buffer = t % 2 * key_rows * size, first_key = t * key_rows;
-        if (t + 1 < tiles) {
-            int next = (t + 1) % 2 * key_rows * size, from = first_key + key_rows;
-            load_tile<size, key_rows, attention_threads>(keys + next, k + from * key_pitch, key_pitch, tile.length - from);
-            load_tile<size, key_rows, attention_threads>(values + next, v + from * value_pitch, value_pitch, tile.length - from);
-            copy_async_commit();
-            copy_async_wait<1>();
-        } else {
-            copy_async_wait<0>();
-        }
-        __syncthreads();
+        int buffer = passing.buffer(t), first_key = t * key_rows;
+        passing.advance(t, tiles);
         float scores[blocks][4], d_scores[blocks][4];
         clear(scores);
         clear(d_scores);
