@@ -77,6 +77,29 @@ TERN_DEVICE void store_pack(bf16* destination, const Pack<bf16>& pack) {
     *(Words*)destination = words;
 }
 
+// As many elements as a pack of W has, as they are stored in a tensor of T: of the same type, or Float32 beside bf16.
+template <class W, class T>
+TERN_DEVICE Pack<W> load_wide(const T* source) {
+    if constexpr (sizeof(W) == sizeof(T))
+        return load_pack(source);
+    else
+        return load_as<W>(source);
+}
+template <class W, class T>
+TERN_DEVICE void store_wide(T* destination, const Pack<W>& pack) {
+    if constexpr (sizeof(W) == sizeof(T)) {
+        store_pack(destination, pack);
+    } else {
+#pragma unroll
+        for (int i = 0; i < Pack<W>::count; i += Pack<T>::count) {
+            Pack<T> part;
+#pragma unroll
+            for (int k = 0; k < Pack<T>::count; k++) part.value[k] = pack.value[i + k];
+            store_pack(destination + i, part);
+        }
+    }
+}
+
 // Four elements that follow each other.
 struct Four {
     float value[4];

@@ -1,13 +1,13 @@
 // AdamW: g = gradient · scale; m = β₁ m + (1 − β₁) g; v = β₂ v + (1 − β₂) g²;
 // p = p · decay − step · m / (√v · correction + ε), with step = η / (1 − β₁ᵗ), correction = 1 / √(1 − β₂ᵗ),
 // decay = 1 − η · weight decay from the host. The gradient leaves as zeros. Bytes: 16 read, 16 written an element.
-// Sums of squares in double precision, in one order whatever the device: 256 blocks, then one.
+// Sums of squares in double precision, in one order whatever the device: chunks of 1024 elements are dealt to at most 1024
+// blocks in turn, from one tensor on to the next; then one block adds up theirs.
 #include "../include/elements.cuh"
 #include "../include/reduce.cuh"
 
 constexpr int optimizer_threads = 256;
 constexpr int optimizer_elements = 1024;
-constexpr int square_blocks = 256;
 
 TERN_KERNEL(256, tern_adamw_f32)(float gradient_scale, float beta1, float beta2, float decay, float step_size, float correction, float epsilon, i64 count, float* gradient, float* first_moment, float* second_moment, float* parameter) {
     auto update = [=](float g, float& m, float& v, float& p) {
@@ -36,15 +36,43 @@ TERN_KERNEL(256, tern_adamw_f32)(float gradient_scale, float beta1, float beta2,
 }
 TERN_EMULATE(tern_adamw_f32)
 
-// partials [256]
+// Of the chunks first, first + blocks, ... of a tensor.
+TERN_DEVICE double squares_of_chunks(const float* values, i64 count, i64 first, i64 blocks) {
+    bool packed = aligned_16((u64)values);
+    double sum = 0.0;
+    for (i64 chunk = first; chunk * optimizer_elements < count; chunk += blocks) {
+        i64 i = chunk * optimizer_elements + threadIdx.x * 4;
+        if (packed && i + 4 <= count) {
+            Pack<float> x = load_pack(values + i);
+#pragma unroll
+            for (int k = 0; k < 4; k++) sum += (double)x.value[k] * (double)x.value[k];
+        } else {
+            for (int k = 0; k < 4 && i + k < count; k++) sum += (double)values[i + k] * (double)values[i + k];
+        }
+    }
+    return sum;
+}
+
 TERN_KERNEL(256, tern_sum_of_squares_f32)(const float* values, i64 count, double* partials) {
     TERN_SHARED(double, partial, optimizer_threads / 32);
-    double sum = 0.0;
-    for (i64 i = (i64)blockIdx.x * optimizer_threads + threadIdx.x; i < count; i += (i64)square_blocks * optimizer_threads) sum += (double)values[i] * (double)values[i];
-    sum = block_sum<optimizer_threads>(sum, partial);
+    double sum = block_sum<optimizer_threads>(squares_of_chunks(values, count, blockIdx.x, gridDim.x), partial);
     if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
 TERN_EMULATE(tern_sum_of_squares_f32)
+
+TERN_KERNEL(256, tern_sums_of_squares_f32)(const u64* addresses, const i64* counts, int tensors, int blocks, double* partials) {
+    TERN_SHARED(double, partial, optimizer_threads / 32);
+    double sum = 0.0;
+    i64 first = blockIdx.x;   // of this block in the tensor
+    for (int t = 0; t < tensors; t++) {
+        i64 count = counts[t], chunks = (count + optimizer_elements - 1) / optimizer_elements;
+        sum += squares_of_chunks((const float*)addresses[t], count, first, blocks);
+        first = (first - chunks % blocks + blocks) % blocks;
+    }
+    sum = block_sum<optimizer_threads>(sum, partial);
+    if (threadIdx.x == 0) partials[blockIdx.x] = sum;
+}
+TERN_EMULATE(tern_sums_of_squares_f32)
 
 TERN_KERNEL(256, tern_sum_f64)(const double* values, i64 count, double* destination) {
     TERN_SHARED(double, partial, optimizer_threads / 32);

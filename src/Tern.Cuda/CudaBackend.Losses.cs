@@ -1,12 +1,16 @@
 using Tern.Compute;
+using Tern.Cuda.Interop;
 
 namespace Tern.Cuda;
 
 /// <summary>Losses over rows of scores, the FLOPS regulariser, the optimiser.</summary>
 public sealed partial class CudaBackend
 {
-    /// <summary>The partial sums of <c>tern_sum_of_squares_f32</c>.</summary>
-    private const int SquareBlockCount = 256;
+    /// <summary>What one block of a sum of squares takes at a time, and the most blocks; the kernels' own numbers.</summary>
+    private const int SquareChunk = 1024, MaxSquareBlocks = 1024;
+
+    private Tensor[] _squared = []; // those whose addresses and counts the table has
+    private CudaDeviceVariable? _squaredTable;
 
     public void InfoNceForward(Tensor scores, Tensor labels, float inverseTemperature, Tensor logSumExp, Tensor losses)
     {
@@ -63,6 +67,34 @@ public sealed partial class CudaBackend
         return SquaredSum(Dense(values));
     }
 
+    public double SumOfSquares(IReadOnlyList<Tensor> values)
+    {
+        using CudaRange range = Begin();
+        long chunks = 0;
+        for (int i = 0; i < values.Count; i++)
+        {
+            CheckDevice(values[i], DType.Float32);
+            if (!values[i].IsContiguous)
+            {
+                throw new ArgumentException($"{values[i]}: sums of squares of many tensors take such without gaps");
+            }
+
+            chunks += ((long)values[i].ElementCount + SquareChunk - 1) / SquareChunk;
+        }
+
+        if (chunks == 0)
+        {
+            return 0;
+        }
+
+        int blocks = (int)Math.Min(chunks, MaxSquareBlocks);
+        nint table = SquaredTable(values);
+        Tensor partials = _arena.Take(DType.Int32, blocks, 2), total = _arena.Take(DType.Int32, 1, 2);
+        Launch("tern_sums_of_squares_f32", table, table + (values.Count * sizeof(long)), values.Count, blocks, partials);
+        Launch("tern_sum_f64", partials, (long)blocks, total);
+        return ReadNumber(total);
+    }
+
     public void AdamW(Tensor gradient, float gradientScale, in AdamWSettings settings, float learningRate, int step, Tensor firstMoment, Tensor secondMoment, Tensor parameter)
     {
         using CudaRange range = Begin();
@@ -114,9 +146,39 @@ public sealed partial class CudaBackend
     private double SquaredSum(Tensor values)
     {
         // Doubles take the room of two Int32 each.
-        Tensor partials = _arena.Take(DType.Int32, SquareBlockCount, 2), total = _arena.Take(DType.Int32, 1, 2);
+        int blocks = (int)Math.Min(((long)values.ElementCount + SquareChunk - 1) / SquareChunk, MaxSquareBlocks);
+        if (blocks == 0)
+        {
+            return 0;
+        }
+
+        Tensor partials = _arena.Take(DType.Int32, blocks, 2), total = _arena.Take(DType.Int32, 1, 2);
         Launch("tern_sum_of_squares_f32", values, (long)values.ElementCount, partials);
-        Launch("tern_sum_f64", partials, (long)SquareBlockCount, total);
+        Launch("tern_sum_f64", partials, (long)blocks, total);
         return ReadNumber(total);
+    }
+
+    /// <summary>The tensors' addresses, then their counts, on the device; sent when they are others than the last time.</summary>
+    private unsafe nint SquaredTable(IReadOnlyList<Tensor> values)
+    {
+        bool same = _squaredTable is not null && values.Count == _squared.Length;
+        for (int i = 0; same && i < values.Count; i++)
+        {
+            same = values[i] == _squared[i];
+        }
+
+        if (!same)
+        {
+            _squared = [.. values];
+            long[] table = [.. values.Select(v => (long)v.Address), .. values.Select(v => (long)v.ElementCount)];
+            _squaredTable?.Dispose();
+            _squaredTable = new CudaDeviceVariable(_stream, table.Length * sizeof(long));
+            fixed (long* start = table)
+            {
+                CudaCall.Check(DriverApi.cuMemcpyHtoDAsync(_squaredTable.Address, start, (nuint)table.Length * sizeof(long), _stream.Handle));
+            }
+        }
+
+        return _squaredTable!.Address;
     }
 }

@@ -15,6 +15,7 @@ internal static class KernelChecks
         ["copy"] = Checks.ElementsChecks.Copy,
         ["RMS norm f32"] = kernels => Checks.RmsNormChecks.Check(kernels, DType.Float32),
         ["RMS norm bf16"] = kernels => Checks.RmsNormChecks.Check(kernels, DType.BFloat16),
+        ["RMS norm bf16 beside a Float32 residual"] = kernels => Checks.RmsNormChecks.Check(kernels, DType.Float32, DType.BFloat16),
         ["RoPE f32"] = kernels => Checks.PositionChecks.Rope(kernels, DType.Float32),
         ["RoPE bf16"] = kernels => Checks.PositionChecks.Rope(kernels, DType.BFloat16),
         ["embedding"] = Checks.PositionChecks.Embedding,
@@ -42,6 +43,7 @@ internal static class KernelChecks
         ["FLOPS"] = Checks.LossChecks.Flops,
         ["AdamW"] = Checks.OptimizerChecks.AdamW,
         ["sum of squares"] = Checks.OptimizerChecks.SumOfSquares,
+        ["sum of squares of many"] = Checks.OptimizerChecks.SumsOfSquares,
         ["SwiGLU f32"] = kernels => Checks.SwiGluChecks.Check(kernels, DType.Float32),
         ["SwiGLU bf16"] = kernels => Checks.SwiGluChecks.Check(kernels, DType.BFloat16),
     };

@@ -45,11 +45,34 @@ internal static class OptimizerChecks
 
     public static void SumOfSquaresShouldBe(EmulatedKernels kernels, HostMatrix values, double expected, double tolerance)
     {
-        using HostMatrix partials = new(256, 2, DType.Int32), sum = new(1, 2, DType.Int32); // Float64, two words each
+        int blocks = Math.Min((values.Tensor.Columns + 1023) / 1024, 1024);
+        using HostMatrix partials = new(blocks, 2, DType.Int32); // Float64, two words each
         kernels.Launch("tern_sum_of_squares_f32", values, values.Tensor.Columns, partials);
-        kernels.Launch("tern_sum_f64", partials, 256, sum);
+        SumShouldBe(kernels, partials, blocks, expected, tolerance);
+    }
+
+    public static void SumsOfSquares(EmulatedKernels kernels)
+    {
+        HostMatrix[] tensors = [.. new[] { 1, 1023, 1024, 1025, 3, 70_001, 8 }.Select((count, i) => KernelValues.Normal(i + 1, 1, count))];
+        using HostMatrix addresses = Longs(tensors.Select(t => (long)t.Tensor.Address)), counts = Longs(tensors.Select(t => (long)t.Tensor.Columns));
+        foreach (int blocks in new[] { 75, 7, 1 })
+        {
+            using HostMatrix partials = new(blocks, 2, DType.Int32);
+            kernels.Launch("tern_sums_of_squares_f32", addresses, counts, tensors.Length, blocks, partials);
+            SumShouldBe(kernels, partials, blocks, tensors.Sum(t => t.Doubles().Sum(x => x * x)), 1e-12);
+        }
+
+        Array.ForEach(tensors, t => t.Dispose());
+    }
+
+    private static void SumShouldBe(EmulatedKernels kernels, HostMatrix partials, int blocks, double expected, double tolerance)
+    {
+        using HostMatrix sum = new(1, 2, DType.Int32);
+        kernels.Launch("tern_sum_f64", partials, blocks, sum);
         double actual = BitConverter.Int64BitsToDouble(((long)sum.Integer(0, 1) << 32) | (uint)sum.Integer(0, 0));
         Assert.True(Math.Abs(actual - expected) <= tolerance * expected, $"sum of squares {actual}, expected {expected}");
         partials.AssertGapsUntouched();
     }
+
+    private static HostMatrix Longs(IEnumerable<long> values) => HostMatrix.Integers([.. values.SelectMany(v => new[] { (int)v, (int)(v >> 32) })]);
 }
