@@ -140,13 +140,17 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         {
             options = options with { GradCacheChunk = record.GradCacheChunk, RecomputeActivations = record.ActivationCheckpointing };
         }
-        else if (parsed.GetValue(flags.Memory) is { } limit)
+        else if ((parsed.GetValue(flags.Memory) ?? DeviceLimit(backend)) is { } limit)
         {
-            return MemoryPlan.Within(limit, Weights, network.Contract, set, options, rankCount, threads);
+            return MemoryPlan.Within(limit, Weights, network.Contract, set, options, rankCount, threads, backend.ActivationType);
         }
 
-        return (options, MemoryPlan.Of(Weights, network.Contract, set, options, rankCount, threads));
+        return (options, MemoryPlan.Of(Weights, network.Contract, set, options, rankCount, threads, backend.ActivationType));
     }
+
+    /// <summary>What a run may take on a device: what its model has taken already, and nine tenths of what is free, as the operations' own memory is an estimate.</summary>
+    private static long? DeviceLimit(IBackend backend) =>
+        backend is IDeviceMemory device && backend is IMeteredBackend meter ? meter.TensorMemory.ByteCount + (device.FreeByteCount / 10 * 9) : null;
 
     private static RunRecord FindRun(string output) => Directory.Exists(output)
         ? RunRecord.Load(output)

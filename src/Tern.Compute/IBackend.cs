@@ -19,6 +19,9 @@ public interface IBackend : IDisposable
     /// <summary>How projections and the sparse head multiply; every other operation is Float32.</summary>
     ProductPrecision Precision { get; }
 
+    /// <summary>How what lies between the products is kept; the residual stream, statistics, representations and gradients of weights are Float32.</summary>
+    DType ActivationType => DType.Float32;
+
     // ---- memory -------------------------------------------------------------------------------------------------
 
     /// <summary>New memory for tensors of one element type; the caller disposes it.</summary>
@@ -164,6 +167,9 @@ public interface IBackend : IDisposable
     /// <summary>Gradient of <see cref="NormalizedMeanForward"/> with respect to hidden.</summary>
     void NormalizedMeanBackward(Tensor dOutput, Tensor hidden, Tensor inverseNorms, Tensor sequenceStarts, Tensor dHidden);
 
+    /// <summary>counts[b] = the entries of row b that are not 0; values Float32. A device sends the counts, not the values.</summary>
+    void CountNonZeros(Tensor values, Span<int> counts) => NonZeros.Count(this, values, counts);
+
     // ---- losses: per-query values forward, gradients with respect to scores backward ---------------------------------
 
     /// <summary>losses[b] = −log softmax(inverseTemperature · scores[b])[labels[b]]; scores [B, M], labels Int32 [1, B], logSumExp and losses [1, B].</summary>
@@ -203,6 +209,18 @@ public interface IBackend : IDisposable
 
     /// <summary>Σ of squares in a fixed order, accumulated in double precision; for gradient clipping.</summary>
     double SumOfSquares(Tensor values);
+
+    /// <summary>Σ of squares of all of them together; a device is waited for once.</summary>
+    double SumOfSquares(IReadOnlyList<Tensor> values)
+    {
+        double sum = 0;
+        for (int i = 0; i < values.Count; i++)
+        {
+            sum += SumOfSquares(values[i]);
+        }
+
+        return sum;
+    }
 
     /// <summary>
     /// One AdamW update of <paramref name="parameter"/> in place, decoupled weight decay, bias-corrected at

@@ -1,4 +1,5 @@
 using Tern.Compute;
+using Tern.Compute.Memory;
 
 namespace Tern.Cuda;
 
@@ -6,7 +7,7 @@ namespace Tern.Cuda;
 /// Device memory for the intermediate values of one operation. It grows to what the largest operation takes and is never
 /// given back, so that a steady loop allocates nothing. What it hands out is valid until <see cref="Reset"/>.
 /// </summary>
-internal sealed class CudaArena(CudaStream stream) : IDisposable
+internal sealed class CudaArena(CudaStream stream, MemoryMeter meter) : IDisposable
 {
     private const long Alignment = 256;
     private readonly List<CudaDeviceVariable> _overflow = [];
@@ -31,6 +32,7 @@ internal sealed class CudaArena(CudaStream stream) : IDisposable
         // Too small this once: what was handed out stays where it is, and the next operation finds one block for all.
         CudaDeviceVariable extra = new(stream, byteCount);
         _overflow.Add(extra);
+        meter.Add(byteCount);
         return new Tensor(extra.Address, dtype, rows, columns, isHost: false);
     }
 
@@ -39,20 +41,23 @@ internal sealed class CudaArena(CudaStream stream) : IDisposable
     {
         if (_overflow.Count > 0)
         {
-            _overflow.ForEach(v => v.Dispose());
-            _overflow.Clear();
-            _block?.Dispose();
-            _block = null;
+            Free();
             _block = new CudaDeviceVariable(stream, _wanted);
+            meter.Add(_wanted);
         }
 
         _used = 0;
         _wanted = 0;
     }
 
-    public void Dispose()
+    public void Dispose() => Free();
+
+    private void Free()
     {
+        meter.Add(-ByteCount - _overflow.Sum(v => v.ByteCount));
         _overflow.ForEach(v => v.Dispose());
+        _overflow.Clear();
         _block?.Dispose();
+        _block = null;
     }
 }

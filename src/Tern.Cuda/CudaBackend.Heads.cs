@@ -51,6 +51,16 @@ public sealed partial class CudaBackend
         Launch(NormalizedMeanBackwardKernel.For(hidden), dOutput, (long)dOutput.RowPitch, hidden, (long)hidden.RowPitch, inverseNorms, sequenceStarts, dOutput.Rows, hidden.Rows, hidden.Columns, (long)dHidden.RowPitch, dHidden);
     }
 
+    public void CountNonZeros(Tensor values, Span<int> counts)
+    {
+        using CudaRange range = Begin();
+        CheckDevice(values, DType.Float32);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, values.Rows);
+        Tensor rows = _arena.Take(DType.Int32, 1, values.Rows);
+        Launch("tern_compaction_count_f32", values, (long)values.RowPitch, values.Rows, values.Columns, rows);
+        ReadIntegers(rows, counts);
+    }
+
     public void GatherColumnsForward(Tensor source, Tensor columns, Tensor destination)
     {
         using CudaRange range = Begin();

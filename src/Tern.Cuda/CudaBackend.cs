@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Tern.Compute;
+using Tern.Compute.Memory;
 using Tern.Cuda.Interop;
 using Tern.Cuda.Kernels;
 
@@ -11,7 +12,7 @@ namespace Tern.Cuda;
 /// <see cref="Download"/> and the two that return a number. Deterministic: the same calls give the same bits. Tensors with
 /// gaps between their rows are taken as they are where the kernel has a pitch, and through a copy otherwise.
 /// </summary>
-public sealed partial class CudaBackend : IBackend
+public sealed partial class CudaBackend : IBackend, IMeteredBackend, IDeviceMemory
 {
     private readonly CudaContext _context;
     private readonly CudaStream _stream;
@@ -37,7 +38,7 @@ public sealed partial class CudaBackend : IBackend
             _stream = new CudaStream(_context);
             _kernels = new KernelLibrary(_stream);
             _blas = new CudaBlas(_stream);
-            _arena = new CudaArena(_stream);
+            _arena = new CudaArena(_stream, Workspace);
             _numbers = new CudaHostVariable(_context, sizeof(double));
         }
         catch
@@ -56,11 +57,24 @@ public sealed partial class CudaBackend : IBackend
 
     public ProductPrecision Precision { get; }
 
+    /// <summary>BFloat16 with products of that type.</summary>
+    public DType ActivationType => OperandType;
+
+    public MemoryMeter TensorMemory { get; } = new();
+
+    public MemoryMeter Workspace { get; } = new();
+
     /// <summary>Memory that nothing has taken yet.</summary>
     public long FreeByteCount => _context.FreeByteCount;
 
     /// <summary>Kernels launched so far, those of cuBLAS not counted.</summary>
     public long LaunchCount => _kernels.LaunchCount;
+
+    /// <summary>Products by cuBLAS so far.</summary>
+    public long ProductCount => _blas.ProductCount;
+
+    /// <summary>Waits for the device so far.</summary>
+    public long WaitCount => _stream.WaitCount;
 
     /// <summary>cuBLAS's version, as 120304 for 12.3.4.</summary>
     public int BlasVersion => _blas.Version;
@@ -75,7 +89,7 @@ public sealed partial class CudaBackend : IBackend
     public static string? WhyNot(ProductPrecision precision) =>
         precision == ProductPrecision.Int8 ? "products in 8 bits are for CPUs only; use f32 or bf16" : null;
 
-    public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new CudaMemory(_stream, dtype, elementCount);
+    public TensorMemory Allocate(DType dtype, nint elementCount = 0) => new CudaMemory(_stream, TensorMemory, dtype, elementCount);
 
     public unsafe void Upload<T>(ReadOnlySpan<T> source, Tensor destination)
         where T : unmanaged
@@ -130,6 +144,7 @@ public sealed partial class CudaBackend : IBackend
 
         _stream.Synchronize();
         _numbers.Dispose();
+        _squaredTable?.Dispose();
         _arena.Dispose();
         _blas.Dispose();
         _kernels.Dispose();
@@ -146,6 +161,16 @@ public sealed partial class CudaBackend : IBackend
     }
 
     private void Launch(string kernel, params ReadOnlySpan<KernelArgument> arguments) => _kernels.Launch(kernel, arguments);
+
+    /// <summary>The integers that an operation left on the device; waits for them.</summary>
+    private unsafe void ReadIntegers(Tensor integers, Span<int> destination)
+    {
+        fixed (int* start = destination)
+        {
+            CudaCall.Check(DriverApi.cuMemcpyDtoHAsync(start, integers.Address, (nuint)destination.Length * sizeof(int), _stream.Handle));
+            _stream.Synchronize();
+        }
+    }
 
     /// <summary>The double that an operation left on the device; waits for it.</summary>
     private unsafe double ReadNumber(Tensor number)

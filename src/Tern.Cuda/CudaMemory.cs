@@ -1,4 +1,5 @@
 using Tern.Compute;
+using Tern.Compute.Memory;
 
 namespace Tern.Cuda;
 
@@ -6,14 +7,16 @@ namespace Tern.Cuda;
 internal sealed class CudaMemory : TensorMemory
 {
     private readonly CudaStream _stream;
+    private readonly MemoryMeter _meter;
     private CudaDeviceVariable? _variable;
     private bool _disposed;
 
-    public CudaMemory(CudaStream stream, DType dtype, nint elementCount)
+    public CudaMemory(CudaStream stream, MemoryMeter meter, DType dtype, nint elementCount)
         : base(dtype)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementCount);
         _stream = stream;
+        _meter = meter;
         if (elementCount > 0)
         {
             Grow(elementCount);
@@ -31,10 +34,10 @@ internal sealed class CudaMemory : TensorMemory
         ObjectDisposedException.ThrowIf(_disposed, this);
         _stream.Context.Use();
         _variable?.Dispose();
-        _variable = null;
-        Capacity = 0;
+        Forget();
         _variable = new CudaDeviceVariable(_stream, checked((long)elementCount * DType.ByteSize()));
         Capacity = elementCount;
+        _meter.Add(_variable.ByteCount);
     }
 
     protected override void Dispose(bool disposing)
@@ -45,8 +48,14 @@ internal sealed class CudaMemory : TensorMemory
             _variable?.Dispose();
         }
 
+        Forget();
+        _disposed = true;
+    }
+
+    private void Forget()
+    {
+        _meter.Add(-(long)Capacity * DType.ByteSize());
         _variable = null;
         Capacity = 0;
-        _disposed = true;
     }
 }

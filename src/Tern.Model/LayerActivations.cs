@@ -2,11 +2,17 @@ using Tern.Compute;
 
 namespace Tern.Model;
 
-/// <summary>What one block keeps of a forward pass for its backward. Owns its memory, which only ever grows.</summary>
+/// <summary>
+/// What one block keeps of a forward pass for its backward: the residual stream and statistics in Float32, the rest in the
+/// backend's type of activations. Owns its memory, which only ever grows.
+/// </summary>
 internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : IDisposable
 {
     private readonly List<TensorMemory> _projected = [];
-    private readonly TensorMemory[] _memories = [.. Enumerable.Range(0, 14).Select(_ => backend.Allocate(DType.Float32))];
+    private readonly TensorMemory _input = backend.Allocate(DType.Float32);
+    private readonly TensorMemory _middle = backend.Allocate(DType.Float32);
+    private readonly TensorMemory[] _statistics = [.. Enumerable.Range(0, 3).Select(_ => backend.Allocate(DType.Float32))];
+    private readonly TensorMemory[] _activations = [.. Enumerable.Range(0, 9).Select(_ => backend.Allocate(backend.ActivationType))];
 
     /// <summary>[T, H] residual stream before the block; in this memory or, where blocks are computed again, in the model's</summary>
     public Tensor Input { get; set; }
@@ -56,23 +62,23 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
         int hidden = config.HiddenSize;
         int queries = config.HeadCount * config.HeadSize;
         int keys = config.KeyValueHeadCount * config.HeadSize;
-        int next = ownsInput ? 0 : 1;
-        Input = ownsInput ? Take(tokenCount, hidden) : default;
-        AttentionInverseRms = Take(1, tokenCount);
-        AttentionNormed = Take(tokenCount, hidden);
-        Query = Take(tokenCount, queries);
-        Key = Take(tokenCount, keys);
-        Value = Take(tokenCount, keys);
-        LogSumExp = Take(tokenCount, config.HeadCount);
-        Attended = Take(tokenCount, queries);
-        Middle = Take(tokenCount, hidden);
-        FeedForwardInverseRms = Take(1, tokenCount);
-        FeedForwardNormed = Take(tokenCount, hidden);
-        Activated = Take(tokenCount, config.IntermediateSize);
-        Gate = keepGates ? Take(tokenCount, config.IntermediateSize) : default;
-        Up = keepGates ? Take(tokenCount, config.IntermediateSize) : default;
+        int next = 0;
+        Input = ownsInput ? _input.Shape(tokenCount, hidden) : default;
+        Middle = _middle.Shape(tokenCount, hidden);
+        AttentionInverseRms = _statistics[0].Shape(1, tokenCount);
+        FeedForwardInverseRms = _statistics[1].Shape(1, tokenCount);
+        LogSumExp = _statistics[2].Shape(tokenCount, config.HeadCount);
+        AttentionNormed = Take(hidden);
+        Query = Take(queries);
+        Key = Take(keys);
+        Value = Take(keys);
+        Attended = Take(queries);
+        FeedForwardNormed = Take(hidden);
+        Activated = Take(config.IntermediateSize);
+        Gate = keepGates ? Take(config.IntermediateSize) : default;
+        Up = keepGates ? Take(config.IntermediateSize) : default;
 
-        Tensor Take(int rows, int columns) => _memories[next++].Shape(rows, columns);
+        Tensor Take(int columns) => _activations[next++].Shape(tokenCount, columns);
     }
 
     /// <summary>[T, rank]: what the adapter at that place above a projection (0 to 6) made of its inputs; kept for the backward.</summary>
@@ -82,7 +88,7 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
         int index = (adapter * ProjectionCount) + projection;
         while (_projected.Count <= index)
         {
-            _projected.Add(backend.Allocate(DType.Float32));
+            _projected.Add(backend.Allocate(backend.ActivationType));
         }
 
         return _projected[index].Shape(tokenCount, rank);
@@ -91,7 +97,7 @@ internal sealed class LayerActivations(IBackend backend, LlamaConfig config) : I
     public void Dispose()
     {
         _projected.ForEach(m => m.Dispose());
-        foreach (TensorMemory memory in _memories)
+        foreach (TensorMemory memory in (ReadOnlySpan<TensorMemory>)[_input, _middle, .. _statistics, .. _activations])
         {
             memory.Dispose();
         }

@@ -52,15 +52,15 @@ public sealed class LlamaModel : IDisposable
         _startMemory = Own(DType.Int32);
         _residualMemory = Own();
         _finalInverseRmsMemory = Own();
-        _hiddenMemory = Own();
+        _hiddenMemory = Own(backend.ActivationType);
         _logitsMemory = Own();
         _dResidualMemory = Own();
-        _dNormedMemory = Own();
-        _dActivatedMemory = Own();
-        _dAttendedMemory = Own();
-        _dQueryMemory = Own();
-        _dKeyMemory = Own();
-        _dValueMemory = Own();
+        _dNormedMemory = Own(backend.ActivationType);
+        _dActivatedMemory = Own(backend.ActivationType);
+        _dAttendedMemory = Own(backend.ActivationType);
+        _dQueryMemory = Own(backend.ActivationType);
+        _dKeyMemory = Own(backend.ActivationType);
+        _dValueMemory = Own(backend.ActivationType);
     }
 
     public LlamaWeights Weights { get; }

@@ -72,7 +72,7 @@ internal sealed class DenseHead(IBackend backend, LlamaConfig config) : IReprese
 {
     private readonly TensorMemory _inverseNormMemory = backend.Allocate(DType.Float32);
     private readonly TensorMemory _representationMemory = backend.Allocate(DType.Float32);
-    private readonly TensorMemory _dHiddenMemory = backend.Allocate(DType.Float32);
+    private readonly TensorMemory _dHiddenMemory = backend.Allocate(backend.ActivationType);
     private Tensor _hidden; // [T, H]
     private Tensor _inverseNorms; // [1, T]
     private Tensor _sequenceStarts; // Int32 [1, B + 1]

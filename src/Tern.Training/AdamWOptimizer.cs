@@ -17,6 +17,7 @@ internal sealed class AdamWOptimizer : IDisposable
     private readonly bool _sharded;
     private readonly List<TensorMemory> _owned = [];
     private readonly List<OptimizedParameter> _parameters = [];
+    private readonly List<Tensor> _gradients = []; // all that are not empty
     private readonly TensorMemory _wholeMoment;
 
     public AdamWOptimizer(IBackend backend, IReadOnlyList<Parameter> parameters, TrainingOptions options, ICollective? ranks = null)
@@ -47,6 +48,8 @@ internal sealed class AdamWOptimizer : IDisposable
                 group?.LearningRateMultiplier ?? 1f,
                 options.Optimizer with { WeightDecay = parameter.IsVector ? 0f : options.Optimizer.WeightDecay }));
         }
+
+        _gradients.AddRange(_parameters.Select(p => p.Gradient).Where(g => g.Columns > 0));
     }
 
     /// <summary>The parameters with their moments, in the weights' order.</summary>
@@ -76,12 +79,7 @@ internal sealed class AdamWOptimizer : IDisposable
     /// <summary>√ of the sum of squares of all gradients, in double precision and a fixed order; the same on every rank.</summary>
     public double GradientNorm()
     {
-        double sum = 0;
-        foreach (OptimizedParameter optimized in _parameters)
-        {
-            sum += optimized.Gradient.Columns == 0 ? 0 : _backend.SumOfSquares(optimized.Gradient);
-        }
-
+        double sum = _backend.SumOfSquares(_gradients);
         return Math.Sqrt(_sharded ? _ranks!.Sum(sum) : sum);
     }
 

@@ -1,5 +1,3 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
 using Tern.Compute;
 using Tern.Model;
 using Tern.Text;
@@ -11,15 +9,18 @@ internal sealed class BatchVectors(IBackend backend)
 {
     private float[] _values = [];
     private int[] _argMax = [];
+    private int[] _counts = [];
 
     /// <summary>Mean non-zeros of the queries and of the documents.</summary>
     public (double Queries, double Documents) NonZeros(Tensor representations, int queryCount)
     {
-        ReadOnlySpan<float> values = OnHost(representations, ref _values);
-        int split = queryCount * representations.Columns;
-        return (
-            CountNonZeros(values[..split]) / (double)queryCount,
-            CountNonZeros(values[split..]) / (double)(representations.Rows - queryCount));
+        if (_counts.Length != representations.Rows)
+        {
+            _counts = new int[representations.Rows];
+        }
+
+        backend.CountNonZeros(representations, _counts);
+        return (Mean(_counts.AsSpan(0, queryCount)), Mean(_counts.AsSpan(queryCount)));
     }
 
     /// <summary><paramref name="latest"/>: those of the network's last call, the only ones of which it still knows the positions.</summary>
@@ -34,30 +35,15 @@ internal sealed class BatchVectors(IBackend backend)
         }
     }
 
-    internal static long CountNonZeros(ReadOnlySpan<float> values)
+    private static double Mean(ReadOnlySpan<int> counts)
     {
-        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
-        long zeros = 0;
-
-        // Lanes count up to the length of a block, so that an Int32 lane cannot overflow.
-        const int blockLength = 1 << 20;
-        for (int block = 0; block < vectors.Length; block += blockLength)
+        long sum = 0;
+        foreach (int count in counts)
         {
-            Vector<int> counts = Vector<int>.Zero;
-            foreach (Vector<float> vector in vectors[block..Math.Min(block + blockLength, vectors.Length)])
-            {
-                counts -= Vector.Equals(vector, Vector<float>.Zero);
-            }
-
-            zeros += Vector.Sum(counts);
+            sum += count;
         }
 
-        foreach (float value in values[(vectors.Length * Vector<float>.Count)..])
-        {
-            zeros += value == 0f ? 1 : 0;
-        }
-
-        return values.Length - zeros;
+        return sum / (double)counts.Length;
     }
 
     private ReadOnlySpan<T> OnHost<T>(Tensor tensor, ref T[] copy)

@@ -211,6 +211,17 @@ internal static class OperationCases
             Tensor values = Values(t, Tokens, Columns);
             return new(t, [], (b, _) => b.SumOfSquares(values));
         },
+        [nameof(IBackend.CountNonZeros)] = t =>
+        {
+            Tensor values = Values(t, 60, Vocabulary), maxima = t.Unset(60, Vocabulary);
+            t.Backend.Log1pReluForward(values, maxima);
+            int[] counts = new int[60];
+            return new(t, [], (b, _) =>
+            {
+                b.CountNonZeros(maxima, counts);
+                return counts[0] + counts[59];
+            });
+        },
         [nameof(IBackend.AdamW)] = t =>
         {
             Tensor second = t.Floats(Array.ConvertAll(TestValues.Normal(Tokens * Columns, 2), Math.Abs), Tokens, Columns);

@@ -1,3 +1,4 @@
+using Tern.Compute;
 using Xunit;
 
 namespace Tern.Training.Tests;
@@ -83,6 +84,6 @@ public sealed class CollapseCheckTests
             values[i] = i % 3 == 0 ? 0f : i % 3 == 1 ? -0f : 1e-30f;
         }
 
-        Assert.Equal(values.Count(v => v != 0f), BatchVectors.CountNonZeros(values));
+        Assert.Equal(values.Count(v => v != 0f), NonZeros.Count(values));
     }
 }

@@ -1,6 +1,8 @@
 using Tern.Compute;
+using Tern.Compute.Memory;
 using Tern.Model;
 using Tern.TestKit;
+using Tern.Training.Planning;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -12,20 +14,24 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
     /// <summary>Float32 on both sides: sums differ in their order only, which twenty steps amplify.</summary>
     private const double Tolerance = 1e-3;
 
-    /// <summary>Products of operands with 8 significant bits beside Float32 ones.</summary>
+    /// <summary>Products and activations of 8 significant bits beside Float32 ones.</summary>
     private const double BFloat16Tolerance = 0.06;
 
-    /// <summary>The emulated device takes about a second a step; TERN_DEVICE_STEPS=20 asks for as many as a look at a whole run needs.</summary>
-    private static readonly int Steps = int.TryParse(Environment.GetEnvironmentVariable("TERN_DEVICE_STEPS"), out int steps) ? steps : 2;
+    private const int Steps = 20;
 
-    public static TheoryData<RepresentationKind, string> HeadsAndObjectives()
+    /// <summary>A head of 64, for which BFloat16 attention has its own kernels.</summary>
+    private static readonly LlamaConfig WideHead = TinyModels.Config with { HiddenSize = 72, HeadCount = 2, HeadSize = 64, KeyValueHeadCount = 1, IntermediateSize = 40 };
+
+    /// <summary>Each with another order of the emulated threads.</summary>
+    public static TheoryData<RepresentationKind, string, int> HeadsAndObjectives()
     {
-        TheoryData<RepresentationKind, string> cases = [];
+        TheoryData<RepresentationKind, string, int> cases = [];
+        int seed = 0;
         foreach (RepresentationKind kind in Enum.GetValues<RepresentationKind>())
         {
             foreach (string objective in new[] { "nce", "kldiv", "margin_mse", "nce_kldiv" })
             {
-                cases.Add(kind, objective);
+                cases.Add(kind, objective, seed++ % 4);
             }
         }
 
@@ -34,11 +40,11 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
 
     [EmulatedDeviceTheory]
     [MemberData(nameof(HeadsAndObjectives))]
-    public void LossesAreTheCpusStepByStep(RepresentationKind kind, string objective)
+    public void LossesAreTheCpusStepByStep(RepresentationKind kind, string objective, int seed)
     {
         TrainingOptions options = Options(kind, TrainingObjective.Parse(objective));
         IReadOnlyList<TrainingStep> expected = Train("cpu", 1, ProductPrecision.Float32, kind, options);
-        Compare(expected, Train("cuda:0", 3, ProductPrecision.Float32, kind, options), Tolerance, $"{kind} {objective}");
+        Compare(expected, Train("cuda:0", seed + 1, ProductPrecision.Float32, kind, options), Tolerance, $"{kind} {objective}, schedule {seed}");
     }
 
     [EmulatedDeviceTheory]
@@ -46,9 +52,42 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
     [InlineData(RepresentationKind.Dense)]
     public void BFloat16LossesStayBesideTheCpusFloat32(RepresentationKind kind)
     {
-        TrainingOptions options = Options(kind, TrainingObjective.InfoNce);
+        // Slowly: large steps part the two ways, as a maximum that falls on another token moves another row.
+        TrainingOptions options = Options(kind, TrainingObjective.InfoNce) with { LearningRate = 0.001f };
         IReadOnlyList<TrainingStep> expected = Train("cpu", 1, ProductPrecision.Float32, kind, options);
         Compare(expected, Train("cuda:0", 1, ProductPrecision.BFloat16, kind, options), BFloat16Tolerance, $"{kind} bf16");
+    }
+
+    [EmulatedDeviceFact]
+    public void BFloat16AttentionOnTensorCoresTrainsAsTheCpuDoes()
+    {
+        TrainingOptions options = Options(RepresentationKind.Sparse, TrainingObjective.InfoNce) with { StepCount = 3 };
+        IReadOnlyList<TrainingStep> expected = Train("cpu", 1, ProductPrecision.Float32, RepresentationKind.Sparse, options, WideHead);
+        Compare(expected, Train("cuda:0", 2, ProductPrecision.BFloat16, RepresentationKind.Sparse, options, WideHead), BFloat16Tolerance, "bf16, heads of 64");
+    }
+
+    [EmulatedDeviceTheory]
+    [InlineData(ProductPrecision.Float32)]
+    [InlineData(ProductPrecision.BFloat16)]
+    public void ThePlanIsWhatTheDeviceMeasures(ProductPrecision precision)
+    {
+        const RepresentationKind Kind = RepresentationKind.Sparse;
+        TrainingOptions options = Options(Kind, TrainingObjective.InfoNce) with { StepCount = 2 };
+        using IBackend backend = Backends.Create("cuda:0", 1, precision);
+        RetrieverContract contract;
+        using (RetrieverNetwork network = TinyModels.Network(backend, Kind))
+        using (RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(30, 3), options))
+        {
+            contract = network.Contract;
+            trainer.Run();
+        }
+
+        var meter = (IMeteredBackend)backend;
+        MemoryPlan plan = MemoryPlan.Of(b => BlankWeights.Of(b, TinyModels.Config, hasTermBias: true, trainable: true), contract, TinyModels.TranslatedSet(30, 3), options, activationType: backend.ActivationType);
+        output.WriteLine($"{precision}: {plan}; workspace {meter.Workspace.PeakByteCount} bytes");
+        Assert.Equal(plan.Total - plan.Workspace, meter.TensorMemory.PeakByteCount);
+        Assert.Equal(0, meter.TensorMemory.ByteCount);
+        Assert.InRange(((IDeviceMemory)backend).FreeByteCount, 1, long.MaxValue);
     }
 
     [EmulatedDeviceFact]
@@ -84,7 +123,7 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
 
     /// <summary>
     /// What a step asks of the device once memory has grown to the largest batch: no allocation, and a wait only where the host
-    /// reads a number: the losses, the vectors' statistics, and the norm of each parameter's gradient.
+    /// reads numbers: the losses, the regulariser of queries and that of documents, the vectors' non-zeros, the gradients' norm.
     /// </summary>
     [EmulatedDeviceTheory]
     [InlineData(RepresentationKind.Sparse)]
@@ -108,7 +147,7 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
         Assert.Empty(byKind["free"]);
         Assert.Empty(byKind["alloc-host"]);
         Assert.Equal(byKind["download"].Count(), byKind["synchronize"].Count());
-        Assert.InRange(byKind["synchronize"].Count(), 1, network.Weights.Parameters.Count + 6);
+        Assert.Equal(kind == RepresentationKind.Sparse ? 5 : 3, byKind["synchronize"].Count());
         Assert.InRange(byKind["launch"].Count() + byKind["gemm"].Count(), 50, 400);
     }
 
@@ -125,10 +164,10 @@ public sealed class DeviceTrainingTests(ITestOutputHelper output)
         CollapseCheckInterval = 0,
     };
 
-    private static IReadOnlyList<TrainingStep> Train(string name, int threads, ProductPrecision precision, RepresentationKind kind, TrainingOptions options)
+    private static IReadOnlyList<TrainingStep> Train(string name, int threads, ProductPrecision precision, RepresentationKind kind, TrainingOptions options, LlamaConfig? config = null)
     {
         using IBackend backend = Backends.Create(name, threads, precision);
-        using RetrieverNetwork network = TinyModels.Network(backend, kind);
+        using RetrieverNetwork network = TinyModels.Network(backend, kind, config: config);
         using RetrieverTrainer trainer = new(backend, network, TinyModels.TranslatedSet(30, 3), options);
         return trainer.Run().History;
     }

@@ -39,8 +39,9 @@ internal static class TinyModels
         ? options
         : options with { Temperature = 0.1f, QueryFlopsWeight = 0f, DocumentFlopsWeight = 0f };
 
-    public static RetrieverNetwork Network(IBackend backend, RepresentationKind kind, int seed = 1, float embeddingDeviation = 0.5f)
+    public static RetrieverNetwork Network(IBackend backend, RepresentationKind kind, int seed = 1, float embeddingDeviation = 0.5f, LlamaConfig? config = null)
     {
+        config ??= Config;
         bool sparse = kind == RepresentationKind.Sparse;
         LlamaInitialization initialization = new()
         {
@@ -49,8 +50,8 @@ internal static class TinyModels
             ProjectionStandardDeviation = 0.2f,
             TermBias = sparse ? -0.3f : null,
         };
-        RetrieverContract contract = RetrieverContract.Lion(kind, Config) with { HasTermBias = sparse, AddBos = false };
-        return new RetrieverNetwork(backend, LlamaWeights.Random(backend, Config, initialization, trainable: true), contract);
+        RetrieverContract contract = RetrieverContract.Lion(kind, config) with { HasTermBias = sparse, AddBos = false };
+        return new RetrieverNetwork(backend, LlamaWeights.Random(backend, config, initialization, trainable: true), contract);
     }
 
     public static CpuBackend Backend(int threads = 1, ProductPrecision precision = ProductPrecision.Float32) => new(threads, precision);

@@ -18,6 +18,8 @@ public sealed class FlopCountingBackend(IBackend inner) : IBackend
 
     public ProductPrecision Precision => inner.Precision;
 
+    public DType ActivationType => inner.ActivationType;
+
     public TensorMemory Allocate(DType dtype, nint elementCount = 0) => inner.Allocate(dtype, elementCount);
 
     public void Upload<T>(ReadOnlySpan<T> source, Tensor destination)
@@ -160,6 +162,10 @@ public sealed class FlopCountingBackend(IBackend inner) : IBackend
     public void FlopsBackward(Tensor values, Tensor columnMeans, float weight, Tensor accumulateDValues) => inner.FlopsBackward(values, columnMeans, weight, accumulateDValues);
 
     public double SumOfSquares(Tensor values) => inner.SumOfSquares(values);
+
+    public double SumOfSquares(IReadOnlyList<Tensor> values) => inner.SumOfSquares(values);
+
+    public void CountNonZeros(Tensor values, Span<int> counts) => inner.CountNonZeros(values, counts);
 
     public void AdamW(Tensor gradient, float gradientScale, in AdamWSettings settings, float learningRate, int step, Tensor firstMoment, Tensor secondMoment, Tensor parameter) => inner.AdamW(gradient, gradientScale, in settings, learningRate, step, firstMoment, secondMoment, parameter);
 

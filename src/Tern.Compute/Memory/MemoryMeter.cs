@@ -15,7 +15,8 @@ public sealed class MemoryMeter
     /// <summary>Forgets the peak so far.</summary>
     public void ResetPeak() => Interlocked.Exchange(ref _peak, ByteCount);
 
-    internal void Add(long byteCount)
+    /// <summary>For backends: bytes taken, or given back where negative.</summary>
+    public void Add(long byteCount)
     {
         long current = Interlocked.Add(ref _current, byteCount);
         long peak = PeakByteCount;
@@ -30,6 +31,13 @@ public sealed class MemoryMeter
             peak = seen;
         }
     }
+}
+
+/// <summary>A backend over memory of its own, apart from the host's.</summary>
+public interface IDeviceMemory
+{
+    /// <summary>Memory that nothing has taken yet, neither this process nor another.</summary>
+    long FreeByteCount { get; }
 }
 
 /// <summary>A backend that counts the memory it hands out.</summary>

@@ -15,8 +15,10 @@ public sealed class PlanningBackend : IBackend, IMeteredBackend
 
     /// <param name="threadCount">Threads of the backend that is planned for.</param>
     /// <param name="activeShare">The part of a sparse batch's entries that carries gradient; it decides the head's workspace.</param>
-    public PlanningBackend(int threadCount = 1, double activeShare = 0.5)
+    /// <param name="activationType">That of the backend that is planned for.</param>
+    public PlanningBackend(int threadCount = 1, double activeShare = 0.5, DType activationType = DType.Float32)
     {
+        ActivationType = activationType;
         _threadCount = threadCount;
         _activeShare = activeShare;
         Workspace.Add(TaskBytes * threadCount);
@@ -25,6 +27,8 @@ public sealed class PlanningBackend : IBackend, IMeteredBackend
     public string Name => "plan";
 
     public ProductPrecision Precision => ProductPrecision.Float32;
+
+    public DType ActivationType { get; }
 
     public MemoryMeter TensorMemory { get; } = new();
 
@@ -182,6 +186,8 @@ public sealed class PlanningBackend : IBackend, IMeteredBackend
     }
 
     public double SumOfSquares(Tensor values) => 0;
+
+    public void CountNonZeros(Tensor values, Span<int> counts) => counts.Clear();
 
     public void AdamW(Tensor gradient, float gradientScale, in AdamWSettings settings, float learningRate, int step, Tensor firstMoment, Tensor secondMoment, Tensor parameter)
     {

@@ -33,6 +33,8 @@ internal sealed unsafe class CudaBlas : IDisposable
 
     public int Version { get; }
 
+    public long ProductCount { get; private set; }
+
     /// <summary>What to do where cuBLAS is not installed; null where it is.</summary>
     public static string? WhyNot => NativeLibraries.Find(NativeLibraries.Blas) != 0
         ? null
@@ -49,6 +51,8 @@ internal sealed unsafe class CudaBlas : IDisposable
         {
             return;
         }
+
+        ProductCount++;
 
         // cuBLAS has columns where Tern has rows: the transposed product, of the operands in reverse order.
         int status = BlasApi.cublasGemmEx(_handle, Operation(transposeRight), Operation(transposeLeft), destination.Columns, destination.Rows, inner, &scale, right.Address, TypeOf(right), Pitch(right), left.Address, TypeOf(left), Pitch(left), &keep, destination.Address, TypeOf(destination), Pitch(destination), BlasCompute.Float32, -1);

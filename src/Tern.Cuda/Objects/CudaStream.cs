@@ -14,10 +14,14 @@ public sealed class CudaStream : CudaObject
         SetHandle(stream);
     }
 
+    /// <summary>Calls of <see cref="Synchronize"/> so far.</summary>
+    public long WaitCount { get; private set; }
+
     /// <summary>Waits until everything put in so far is done. Errors of kernels that ran meanwhile come out here.</summary>
     public void Synchronize()
     {
         Context.Use();
+        WaitCount++;
         CudaCall.Check(DriverApi.cuStreamSynchronize(Handle));
     }
 

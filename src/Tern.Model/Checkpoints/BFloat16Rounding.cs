@@ -1,7 +1,7 @@
 namespace Tern.Model.Checkpoints;
 
 /// <summary>From Float32 to bfloat16, to the nearest, ties to even.</summary>
-internal static class BFloat16Rounding
+public static class BFloat16Rounding
 {
     public static void Round(ReadOnlySpan<float> values, Span<ushort> destination)
     {

@@ -27,10 +27,10 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
 
     /// <summary>The plan for a run as its options are.</summary>
     /// <param name="weights">Makes weights like the run's on a backend; they are the plan's to dispose.</param>
-    public static MemoryPlan Of(Func<IBackend, LlamaWeights> weights, RetrieverContract contract, TrainingSet set, TrainingOptions options, int rankCount = 1, int threadCount = 1)
+    public static MemoryPlan Of(Func<IBackend, LlamaWeights> weights, RetrieverContract contract, TrainingSet set, TrainingOptions options, int rankCount = 1, int threadCount = 1, DType activationType = DType.Float32)
     {
-        using PlanningBackend forNetwork = new(threadCount);
-        using PlanningBackend forTraining = new(threadCount);
+        using PlanningBackend forNetwork = new(threadCount, activationType: activationType);
+        using PlanningBackend forTraining = new(threadCount, activationType: activationType);
         using RetrieverNetwork network = new(forNetwork, weights(forNetwork), contract);
         long weightBytes = network.Weights.Parameters.Concat(network.Weights.Adapters.SelectMany(a => a.Parameters)).Sum(p => Bytes(p.Value));
         long gradientBytes = network.Weights.TrainableParameters.Sum(p => Bytes(p.Gradient));
@@ -57,7 +57,7 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
     /// the largest chunks that fit.
     /// </summary>
     /// <exception cref="ArgumentException">Even one sequence at a time does not fit; says what it takes.</exception>
-    public static (TrainingOptions Options, MemoryPlan Plan) Within(long limit, Func<IBackend, LlamaWeights> weights, RetrieverContract contract, TrainingSet set, TrainingOptions options, int rankCount = 1, int threadCount = 1)
+    public static (TrainingOptions Options, MemoryPlan Plan) Within(long limit, Func<IBackend, LlamaWeights> weights, RetrieverContract contract, TrainingSet set, TrainingOptions options, int rankCount = 1, int threadCount = 1, DType activationType = DType.Float32)
     {
         MemoryPlan plan = Plan(options);
         if (plan.Total > limit && !options.RecomputeActivations)
@@ -90,7 +90,7 @@ public sealed record MemoryPlan(long Weights, long Gradients, long Optimizer, lo
 
         return (options with { GradCacheChunk = low }, plan);
 
-        MemoryPlan Plan(TrainingOptions tried) => Of(weights, contract, set, tried, rankCount, threadCount);
+        MemoryPlan Plan(TrainingOptions tried) => Of(weights, contract, set, tried, rankCount, threadCount, activationType);
     }
 
     /// <summary>One line: the sum, the parts, and how the batch is divided.</summary>

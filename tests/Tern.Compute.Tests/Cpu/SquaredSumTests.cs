@@ -18,4 +18,20 @@ public sealed class SquaredSumTests
             Assert.False(!(Math.Abs(actual - expected) <= 1e-13 * expected), $"[{rows}, {columns}]: {actual:r}, expected {expected:r}");
         }
     }
+
+    [Theory]
+    [ClassData(typeof(BackendCases))]
+    public void OfManyTensorsIsTheSumOfTheirs(string backend, int threads)
+    {
+        using TestTensors tensors = TestTensors.On(backend, threads);
+        int[] counts = [1, 1023, 1024, 1025, 3, 70_001, 8];
+        float[][] values = [.. counts.Select((count, i) => TestValues.Normal(count, i + 1, i + 1))];
+        double expected = values.Sum(v => v.Sum(x => (double)x * x));
+        Tensor[] all = [.. values.Select(v => tensors.Floats(v, 1, v.Length))];
+        Assert.Equal(1.0, tensors.Backend.SumOfSquares(all) / expected, 1e-13);
+
+        // Others than the last time, and none.
+        Assert.Equal(1.0, tensors.Backend.SumOfSquares(all[3..5]) / (values[3].Sum(x => (double)x * x) + values[4].Sum(x => (double)x * x)), 1e-13);
+        Assert.Equal(0.0, tensors.Backend.SumOfSquares([]));
+    }
 }
