@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Tern.Cli.Benches.Kernels;
+using Tern.Cli.Benches.Models;
 using Tern.Retrieval;
 
 namespace Tern.Cli.Benches;
@@ -11,11 +12,13 @@ internal static class BenchCommand
 {
     private const string Every = "all";
 
-    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, updates of an index while it is searched, and the operations of a model on this machine.")
+    public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, updates of an index while it is searched, training, encoding, and the operations of a model on this machine.")
     {
         CreateSearch(terminal),
         UpdateBenchCommand.Create(terminal),
         KernelBenchCommand.Create(terminal),
+        TrainBenchCommand.Create(terminal),
+        EncodeBenchCommand.Create(terminal),
     };
 
     private static Verb CreateSearch(Terminal terminal)

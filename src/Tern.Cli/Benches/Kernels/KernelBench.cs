@@ -109,8 +109,16 @@ internal sealed class KernelBench(IBackend backend, KernelShape shape, int seed,
         return times;
     }
 
+    /// <summary>BFloat16 comes widened.</summary>
     private byte[] Download(Tensor tensor)
     {
+        if (tensor.DType == DType.BFloat16)
+        {
+            ushort[] halves = new ushort[tensor.ElementCount];
+            backend.Download<ushort>(tensor, halves);
+            return MemoryMarshal.AsBytes<float>(Array.ConvertAll(halves, h => BitConverter.UInt32BitsToSingle((uint)h << 16))).ToArray();
+        }
+
         byte[] bytes = new byte[tensor.ElementCount * tensor.DType.ByteSize()];
         if (tensor.DType == DType.Int32)
         {

@@ -1,4 +1,5 @@
 using Tern.Compute;
+using Tern.Model.Checkpoints;
 
 namespace Tern.Cli.Benches.Kernels;
 
@@ -35,6 +36,13 @@ internal sealed class KernelCase(string operation, IBackend backend, int seed) :
     /// <summary>A source of normally distributed numbers.</summary>
     public Tensor Input(string name, int rows, int columns, double scale = 1) => Add(name, KernelRole.Input, rows, columns, DType.Float32, scale);
 
+    /// <summary>As <see cref="Input"/>, in the type in which the backend keeps what lies between the products.</summary>
+    public Tensor Activation(string name, int rows, int columns, double scale = 1) => Add(name, KernelRole.Input, rows, columns, backend.ActivationType, scale);
+
+    /// <summary>As <see cref="Input"/>, in the type of a frozen weight.</summary>
+    public Tensor Weight(string name, int rows, int columns, double scale = 1) =>
+        Add(name, KernelRole.Input, rows, columns, backend.Precision == ProductPrecision.BFloat16 ? DType.BFloat16 : DType.Float32, scale);
+
     /// <summary>A source of these numbers.</summary>
     public Tensor Given(string name, float[] values, int rows, int columns)
     {
@@ -62,6 +70,12 @@ internal sealed class KernelCase(string operation, IBackend backend, int seed) :
 
     /// <summary>A destination, NaN until the operation writes it.</summary>
     public Tensor Output(string name, int rows, int columns, DType type = DType.Float32) => Add(name, KernelRole.Output, rows, columns, type, double.NaN);
+
+    /// <summary>As <see cref="Output"/>, in the type in which the backend keeps what lies between the products.</summary>
+    public Tensor ActivationOutput(string name, int rows, int columns) => Output(name, rows, columns, backend.ActivationType);
+
+    /// <summary>As <see cref="Changed"/>, in the type in which the backend keeps what lies between the products.</summary>
+    public Tensor ActivationChanged(string name, int rows, int columns) => Add(name, KernelRole.Changed, rows, columns, backend.ActivationType, 1);
 
     /// <summary>A destination that is added to or changed in place.</summary>
     public Tensor Changed(string name, int rows, int columns, double scale = 1, double least = double.NegativeInfinity) => Add(name, KernelRole.Changed, rows, columns, DType.Float32, scale, least);
@@ -108,9 +122,19 @@ internal sealed class KernelCase(string operation, IBackend backend, int seed) :
         {
             backend.Upload<int>(new int[tensor.ElementCount], tensor);
         }
-        else if (operand.Role == KernelRole.Output)
+        else if (operand.Role == KernelRole.Output && tensor.DType == DType.Float32)
         {
             backend.Fill(float.NaN, tensor);
+        }
+        else if (operand.Role == KernelRole.Output)
+        {
+            float[] unset = new float[tensor.Columns];
+            Array.Fill(unset, float.NaN);
+            ushort[] row = Rounded(unset);
+            for (int t = 0; t < tensor.Rows; t++)
+            {
+                backend.Upload<ushort>(row, tensor.SliceRows(t, 1));
+            }
         }
         else
         {
@@ -118,7 +142,15 @@ internal sealed class KernelCase(string operation, IBackend backend, int seed) :
             for (int row = 0; row < tensor.Rows; row += step)
             {
                 Tensor block = tensor.SliceRows(row, Math.Min(step, tensor.Rows - row));
-                backend.Upload<float>(operand.Values.AsSpan(0, (int)block.ElementCount), block);
+                Span<float> values = operand.Values.AsSpan(0, (int)block.ElementCount);
+                if (tensor.DType == DType.BFloat16)
+                {
+                    backend.Upload<ushort>(Rounded(values), block);
+                }
+                else
+                {
+                    backend.Upload<float>(values, block);
+                }
             }
         }
     }
@@ -128,6 +160,13 @@ internal sealed class KernelCase(string operation, IBackend backend, int seed) :
         TensorMemory memory = backend.Allocate(type, (nint)rows * columns);
         _owned.Add(memory);
         return memory.Shape(rows, columns);
+    }
+
+    private static ushort[] Rounded(ReadOnlySpan<float> values)
+    {
+        ushort[] rounded = new ushort[values.Length];
+        BFloat16Rounding.Round(values, rounded);
+        return rounded;
     }
 
     /// <summary>Box and Muller's transform.</summary>

@@ -12,99 +12,102 @@ internal sealed class KernelCases(IBackend backend, KernelShape shape, int seed)
 
     private double WeightBytes => backend.Precision == ProductPrecision.BFloat16 ? 2 : 4;
 
+    /// <summary>Of an element between the products.</summary>
+    private double ActivationBytes => backend.ActivationType.ByteSize();
+
     /// <summary>By name of the operation, in the order of a step.</summary>
     public IReadOnlyDictionary<string, Func<KernelCase>> All => new Dictionary<string, Func<KernelCase>>(StringComparer.Ordinal)
     {
         [nameof(IBackend.EmbeddingForward)] = () => Make(nameof(IBackend.EmbeddingForward), c =>
         {
-            Tensor table = c.Input("table", _v, _h), tokens = c.Integers("tokens", Draw(_t, _v)), y = c.Output("destination", _t, _h);
-            c.ByteCount = 2.0 * _t * _h * Float;
+            Tensor table = c.Weight("table", _v, _h), tokens = c.Integers("tokens", Draw(_t, _v)), y = c.Output("destination", _t, _h);
+            c.ByteCount = _t * _h * (WeightBytes + Float);
             return () => backend.EmbeddingForward(table, tokens, y);
         }),
         [nameof(IBackend.RmsNormForward)] = () => Make(nameof(IBackend.RmsNormForward), c =>
         {
-            Tensor x = c.Input("input", _t, _h), w = c.Input("weight", 1, _h), r = c.Output("inverseRms", 1, _t), y = c.Output("destination", _t, _h);
+            Tensor x = c.Input("input", _t, _h), w = c.Input("weight", 1, _h), r = c.Output("inverseRms", 1, _t), y = c.ActivationOutput("destination", _t, _h);
             c.Scalars["epsilon"] = Epsilon;
-            c.ByteCount = 2.0 * _t * _h * Float;
+            c.ByteCount = _t * _h * (Float + ActivationBytes);
             return () => backend.RmsNormForward(x, w, Epsilon, r, y);
         }),
         [nameof(IBackend.RmsNormBackward)] = () => Make(nameof(IBackend.RmsNormBackward), c =>
         {
-            Tensor dy = c.Input("dOutput", _t, _h), x = c.Input("input", _t, _h), w = c.Input("weight", 1, _h), r = c.Input("inverseRms", 1, _t), dx = c.Changed("accumulateDInput", _t, _h), dw = c.Changed("accumulateDWeight", 1, _h);
-            c.ByteCount = 4.0 * _t * _h * Float;
+            Tensor dy = c.Activation("dOutput", _t, _h), x = c.Input("input", _t, _h), w = c.Input("weight", 1, _h), r = c.Input("inverseRms", 1, _t), dx = c.Changed("accumulateDInput", _t, _h), dw = c.Changed("accumulateDWeight", 1, _h);
+            c.ByteCount = _t * _h * (ActivationBytes + (3.0 * Float));
             return () => backend.RmsNormBackward(dy, x, w, r, dx, dw);
         }),
         [nameof(IBackend.RopeForward)] = () => Make(nameof(IBackend.RopeForward), c =>
         {
-            Tensor starts = Starts(c), rotations = c.Input("rotations", shape.Length, shape.Config.HeadSize), q = c.Changed("values", _t, shape.QueryColumns);
+            Tensor starts = Starts(c), rotations = c.Input("rotations", shape.Length, shape.Config.HeadSize), q = c.ActivationChanged("values", _t, shape.QueryColumns);
             c.Scalars["headSize"] = shape.Config.HeadSize;
-            c.ByteCount = 2.0 * _t * shape.QueryColumns * Float;
+            c.ByteCount = 2.0 * _t * shape.QueryColumns * ActivationBytes;
             return () => backend.RopeForward(starts, rotations, shape.Config.HeadSize, q);
         }),
         [nameof(IBackend.AttentionForward)] = () => Make(nameof(IBackend.AttentionForward), c =>
         {
             Tensor starts = Starts(c);
             (Tensor q, Tensor k, Tensor v) = Heads(c);
-            Tensor lse = c.Output("logSumExp", _t, shape.Config.HeadCount), y = c.Output("destination", _t, shape.QueryColumns);
+            Tensor lse = c.Output("logSumExp", _t, shape.Config.HeadCount), y = c.ActivationOutput("destination", _t, shape.QueryColumns);
             c.FlopCount = 4.0 * _t * shape.Length * shape.QueryColumns;
-            c.ByteCount = 2.0 * _t * (shape.QueryColumns + shape.KeyColumns) * Float;
+            c.ByteCount = 2.0 * _t * (shape.QueryColumns + shape.KeyColumns) * ActivationBytes;
             return () => backend.AttentionForward(q, k, v, starts, shape.Config.HeadCount, shape.Config.KeyValueHeadCount, Scale(c), false, lse, y);
         }),
         [nameof(IBackend.AttentionBackward)] = () => Make(nameof(IBackend.AttentionBackward), c =>
         {
-            Tensor starts = Starts(c), dy = c.Input("dOutput", _t, shape.QueryColumns);
+            Tensor starts = Starts(c), dy = c.Activation("dOutput", _t, shape.QueryColumns);
             (Tensor q, Tensor k, Tensor v) = Heads(c);
-            Tensor lse = c.Output("logSumExp", _t, shape.Config.HeadCount), y = c.Output("output", _t, shape.QueryColumns);
-            Tensor dq = c.Output("dQuery", _t, shape.QueryColumns), dk = c.Output("dKey", _t, shape.KeyColumns), dv = c.Output("dValue", _t, shape.KeyColumns);
+            Tensor lse = c.Output("logSumExp", _t, shape.Config.HeadCount), y = c.ActivationOutput("output", _t, shape.QueryColumns);
+            Tensor dq = c.ActivationOutput("dQuery", _t, shape.QueryColumns), dk = c.ActivationOutput("dKey", _t, shape.KeyColumns), dv = c.ActivationOutput("dValue", _t, shape.KeyColumns);
             float scale = Scale(c);
             (int heads, int groups) = (shape.Config.HeadCount, shape.Config.KeyValueHeadCount);
             c.FlopCount = 10.0 * _t * shape.Length * shape.QueryColumns;
-            c.ByteCount = 4.0 * _t * (shape.QueryColumns + shape.KeyColumns) * Float;
+            c.ByteCount = 4.0 * _t * (shape.QueryColumns + shape.KeyColumns) * ActivationBytes;
             c.Prepare = () => backend.AttentionForward(q, k, v, starts, heads, groups, scale, false, lse, y);
             return () => backend.AttentionBackward(dy, q, k, v, y, lse, starts, heads, groups, scale, false, dq, dk, dv);
         }),
         [nameof(IBackend.SwiGluForward)] = () => Make(nameof(IBackend.SwiGluForward), c =>
         {
-            Tensor g = c.Input("gate", _t, _i), u = c.Input("up", _t, _i), y = c.Output("destination", _t, _i);
-            c.ByteCount = 3.0 * _t * _i * Float;
+            Tensor g = c.Activation("gate", _t, _i), u = c.Activation("up", _t, _i), y = c.ActivationOutput("destination", _t, _i);
+            c.ByteCount = 3.0 * _t * _i * ActivationBytes;
             return () => backend.SwiGluForward(g, u, y);
         }),
         [nameof(IBackend.SwiGluBackward)] = () => Make(nameof(IBackend.SwiGluBackward), c =>
         {
-            Tensor dy = c.Input("dOutput", _t, _i), g = c.Input("gate", _t, _i), u = c.Input("up", _t, _i), dg = c.Output("dGate", _t, _i), du = c.Output("dUp", _t, _i);
-            c.ByteCount = 5.0 * _t * _i * Float;
+            Tensor dy = c.Activation("dOutput", _t, _i), g = c.Activation("gate", _t, _i), u = c.Activation("up", _t, _i), dg = c.ActivationOutput("dGate", _t, _i), du = c.ActivationOutput("dUp", _t, _i);
+            c.ByteCount = 5.0 * _t * _i * ActivationBytes;
             return () => backend.SwiGluBackward(dy, g, u, dg, du);
         }),
         [nameof(IBackend.ProjectForward)] = () => Make(nameof(IBackend.ProjectForward), c =>
         {
-            Tensor x = c.Input("input", _t, _h), w = c.Input("weight", _i, _h, 1 / Math.Sqrt(_h)), y = c.Output("destination", _t, _i);
+            Tensor x = c.Activation("input", _t, _h), w = c.Weight("weight", _i, _h, 1 / Math.Sqrt(_h)), y = c.ActivationOutput("destination", _t, _i);
             ProjectionWeight prepared = c.Prepared(w);
             c.FlopCount = 2.0 * _t * _h * _i;
-            c.ByteCount = (((double)_t * (_h + _i)) * Float) + (WeightBytes * _h * _i);
+            c.ByteCount = ((double)_t * (_h + _i) * ActivationBytes) + (WeightBytes * _h * _i);
             return () => backend.ProjectForward(x, prepared, default, y);
         }),
         [nameof(IBackend.ProjectBackward)] = () => Make(nameof(IBackend.ProjectBackward), c =>
         {
-            Tensor dy = c.Input("dOutput", _t, _i), x = c.Input("input", _t, _h), w = c.Input("weight", _i, _h, 1 / Math.Sqrt(_i)), dx = c.Output("dInput", _t, _h), dw = c.Changed("accumulateDWeight", _i, _h);
+            Tensor dy = c.Activation("dOutput", _t, _i), x = c.Activation("input", _t, _h), w = c.Input("weight", _i, _h, 1 / Math.Sqrt(_i)), dx = c.ActivationOutput("dInput", _t, _h), dw = c.Changed("accumulateDWeight", _i, _h);
             c.FlopCount = 4.0 * _t * _h * _i;
-            c.ByteCount = (2.0 * _t * (_h + _i) * Float) + (3.0 * _h * _i * Float);
+            c.ByteCount = (2.0 * _t * (_h + _i) * ActivationBytes) + (3.0 * _h * _i * Float);
             return () => backend.ProjectBackward(dy, x, w, false, dx, dw);
         }),
         [nameof(IBackend.LoraForward)] = () => Make(nameof(IBackend.LoraForward), c =>
         {
-            Tensor x = c.Input("input", _t, _h), a = c.Input("a", Rank, _h, 1 / Math.Sqrt(_h)), b = c.Input("b", _i, Rank), z = c.Output("projected", _t, Rank), y = c.Changed("accumulateDestination", _t, _i);
+            Tensor x = c.Activation("input", _t, _h), a = c.Input("a", Rank, _h, 1 / Math.Sqrt(_h)), b = c.Input("b", _i, Rank), z = c.ActivationOutput("projected", _t, Rank), y = c.ActivationChanged("accumulateDestination", _t, _i);
             c.Scalars["scale"] = Weight;
             c.FlopCount = 2.0 * _t * Rank * (_h + _i);
-            c.ByteCount = (double)_t * (_h + (2 * _i)) * Float;
+            c.ByteCount = (double)_t * (_h + (2 * _i)) * ActivationBytes;
             return () => backend.LoraForward(x, a, b, Weight, default, z, y);
         }),
         [nameof(IBackend.MaxPoolProductForward)] = () => Make(nameof(IBackend.MaxPoolProductForward), c =>
         {
-            Tensor x = c.Input("hidden", _t, _h), w = c.Input("weight", _v, _h), starts = Starts(c), m = c.Output("maxima", _b, _v), arg = c.Output("argMax", _b, _v, DType.Int32);
+            Tensor x = c.Activation("hidden", _t, _h), w = c.Weight("weight", _v, _h), starts = Starts(c), m = c.Output("maxima", _b, _v), arg = c.Output("argMax", _b, _v, DType.Int32);
             ProjectionWeight prepared = c.Prepared(w);
             c.Scalars["scale"] = HeadScale;
             c.FlopCount = 2.0 * _t * _h * _v;
-            c.ByteCount = (WeightBytes * _v * _h) + ((double)_t * _h * Float) + (8.0 * _b * _v);
+            c.ByteCount = (WeightBytes * _v * _h) + ((double)_t * _h * ActivationBytes) + (8.0 * _b * _v);
             return () => backend.MaxPoolProductForward(x, prepared, default, starts, HeadScale, m, arg);
         }),
         [nameof(IBackend.MaxPoolProductBackward)] = () => Make(nameof(IBackend.MaxPoolProductBackward), c =>
@@ -120,7 +123,7 @@ internal sealed class KernelCases(IBackend backend, KernelShape shape, int seed)
 
             int[] rows = [.. Enumerable.Range(0, _b * _v).Select(i => (i / _v * shape.Length) + random.Next(shape.Length))];
             Tensor g = c.Given("dMaxima", gradient, _b, _v), arg = c.Integers("argMax", rows) with { Rows = _b, Columns = _v, RowPitch = _v };
-            Tensor x = c.Input("hidden", _t, _h), w = c.Input("weight", _v, _h), dx = c.Changed("accumulateDHidden", _t, _h);
+            Tensor x = c.Activation("hidden", _t, _h), w = c.Weight("weight", _v, _h), dx = c.Changed("accumulateDHidden", _t, _h);
             c.Scalars["scale"] = HeadScale;
             c.ByteCount = (Density * _b * _v * _h * WeightBytes) + (8.0 * _b * _v) + (2.0 * _t * _h * Float);
             return () => backend.MaxPoolProductBackward(g, arg, x, w, HeadScale, dx, default, default);
@@ -133,8 +136,8 @@ internal sealed class KernelCases(IBackend backend, KernelShape shape, int seed)
         }),
         [nameof(IBackend.NormalizedMeanForward)] = () => Make(nameof(IBackend.NormalizedMeanForward), c =>
         {
-            Tensor x = c.Input("hidden", _t, _h), starts = Starts(c), r = c.Output("inverseNorms", 1, _t), y = c.Output("destination", _b, _h);
-            c.ByteCount = (double)_t * _h * Float;
+            Tensor x = c.Activation("hidden", _t, _h), starts = Starts(c), r = c.Output("inverseNorms", 1, _t), y = c.Output("destination", _b, _h);
+            c.ByteCount = _t * _h * ActivationBytes;
             return () => backend.NormalizedMeanForward(x, starts, r, y);
         }),
         [nameof(IBackend.InfoNceForward)] = () => Make(nameof(IBackend.InfoNceForward), c =>
@@ -179,7 +182,7 @@ internal sealed class KernelCases(IBackend backend, KernelShape shape, int seed)
     private (Tensor Query, Tensor Key, Tensor Value) Heads(KernelCase c)
     {
         (c.Scalars["headCount"], c.Scalars["keyValueHeadCount"]) = (shape.Config.HeadCount, shape.Config.KeyValueHeadCount);
-        return (c.Input("query", _t, shape.QueryColumns), c.Input("key", _t, shape.KeyColumns), c.Input("value", _t, shape.KeyColumns));
+        return (c.Activation("query", _t, shape.QueryColumns), c.Activation("key", _t, shape.KeyColumns), c.Activation("value", _t, shape.KeyColumns));
     }
 
     private float Scale(KernelCase c)
