@@ -10,6 +10,6 @@ dotnet publish src/Tern.Cli --configuration Release --runtime linux-x64 --self-c
     -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:IncludeNativeLibrariesForSelfExtract=true -p:DebugType=none --output $target/publish
 mv $target/publish/Tern.Cli $target/tern
 rm -rf $target/publish
-cp bench/gpu/verify.sh bench/gpu/*.py $target/
+cp bench/gpu/verify.sh bench/gpu/profile.sh bench/gpu/*.py $target/
 tar -C artifacts -czf artifacts/gpu-payload.tar.gz gpu-payload
 du -m artifacts/gpu-payload.tar.gz
