@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
@@ -31,7 +30,9 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
                 uint end = term.WindowOffsets[window + 1];
                 if (end > start)
                 {
-                    Prefetch(term.List + end);
+                    Cache.Prefetch(term.List + end);
+                    Cache.Prefetch(term.List + end + Cache.LineSize);
+                    Cache.Prefetch(term.List + end + (2 * Cache.LineSize));
                     kernels.Accumulate(new WindowReader(term.List + start, term.List + end), layout, term.Weight, buffers);
                     any = true;
                 }
@@ -77,16 +78,6 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
         for (int i = 0; i < found; i++)
         {
             context.Offer((uint)first + buffers.FoundIds[i], buffers.FoundSums[i]);
-        }
-    }
-
-    private static void Prefetch(byte* next)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(next);
-            Sse.Prefetch0(next + 64);
-            Sse.Prefetch0(next + 128);
         }
     }
 }

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
+using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
@@ -181,9 +181,9 @@ internal readonly unsafe ref struct LeafScorer
             parts[i].Ids = start;
             parts[i].Impacts = term.List + offsets[1];
             parts[i].Weight = term.Weight;
-            Prefetch(start);
+            Cache.Prefetch(start);
             // Where a list is dense enough to have bitmaps, the leaf's word; else the rest of the skips.
-            Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
+            Cache.Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
         }
 
         *entry = new Leaf { Number = leaf, Bound = bound, PartCount = found };
@@ -212,8 +212,8 @@ internal readonly unsafe ref struct LeafScorer
         int count = leaf->PartCount = _context.Kernels.Locate(Waiting(slot), leaf->PartCount, FirstId(leaf->Number), parts);
         for (int i = 0; i < count; i++)
         {
-            Prefetch(parts[i].Ids);
-            Prefetch(parts[i].Impacts);
+            Cache.Prefetch(parts[i].Ids);
+            Cache.Prefetch(parts[i].Impacts);
         }
     }
 
@@ -237,14 +237,6 @@ internal readonly unsafe ref struct LeafScorer
         }
 
         new Span<uint>(sums, SegmentFormat.LeafSize).Clear();
-    }
-
-    private static void Prefetch(void* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(address);
-        }
     }
 
     private struct Leaf

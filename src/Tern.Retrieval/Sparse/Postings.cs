@@ -1,4 +1,5 @@
 using Tern.Retrieval.Files;
+using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
@@ -8,7 +9,11 @@ namespace Tern.Retrieval;
 /// </summary>
 internal sealed unsafe class Postings
 {
+    // A table of the rows of all term ids, where it is not much larger than the terms are many: one look instead of a search.
+    private const int TableOverhead = 1 << 16;
+
     private readonly TermEntry* _terms;
+    private readonly int[] _rowOfTerm;
     private readonly byte* _lists;
     private readonly byte* _maxima;
     private readonly long _listByteCount;
@@ -37,6 +42,7 @@ internal sealed unsafe class Postings
         _maximaGuard = file.Guard("maxima");
         WindowCount = SegmentFormat.WindowCount(p.DocumentCount);
         SpanCount = SegmentFormat.SpanCount(p.DocumentCount);
+        _rowOfTerm = p.VocabularySize <= (8L * p.TermCount) + TableOverhead && p.TermCount > 0 ? TableOfRows(file) : [];
     }
 
     public SegmentParameters Parameters { get; }
@@ -63,6 +69,11 @@ internal sealed unsafe class Postings
     /// <summary>The row of a term, or −1 for a term that no document has.</summary>
     public int Find(int term)
     {
+        if (_rowOfTerm.Length > 0)
+        {
+            return (uint)term < (uint)_rowOfTerm.Length ? _rowOfTerm[term] : -1;
+        }
+
         int low = 0;
         for (int high = Parameters.TermCount - 1; low <= high;)
         {
@@ -89,6 +100,17 @@ internal sealed unsafe class Postings
         return _lists + start;
     }
 
+    /// <summary>Asks for the parts of a short list before it is read: no processor foresees where in the file the next one lies.</summary>
+    public void PrefetchShortList(int row)
+    {
+        byte* start = _lists + _terms[row].PostingOffset;
+        int count = _terms[row].DocumentFrequency;
+        for (byte* line = start; line < start + count; line += Cache.LineSize)
+        {
+            Cache.Prefetch(line);
+        }
+    }
+
     public long ListByteCount(int row) => ListEnd(row) - (long)_terms[row].PostingOffset;
 
     /// <summary>The block maxima of a long list, all of them verified.</summary>
@@ -102,6 +124,24 @@ internal sealed unsafe class Postings
 
     /// <summary>In how many documents a term occurs.</summary>
     public int DocumentFrequency(int term) => Find(term) is var row and >= 0 ? _terms[row].DocumentFrequency : 0;
+
+    private int[] TableOfRows(SectionFile file)
+    {
+        var table = new int[Parameters.VocabularySize];
+        Array.Fill(table, -1);
+        for (int row = 0; row < Parameters.TermCount; row++)
+        {
+            int term = _terms[row].Term;
+            if ((uint)term >= (uint)table.Length)
+            {
+                throw file.InvalidElement("terms", $"row {row} has term {term} of a vocabulary of {table.Length}; build the index again");
+            }
+
+            table[term] = row;
+        }
+
+        return table;
+    }
 
     private long ListEnd(int row) => row + 1 < Parameters.TermCount ? (long)_terms[row + 1].PostingOffset : _listByteCount;
 }

@@ -144,11 +144,20 @@ internal sealed unsafe class SearchContext : IDisposable
         ShortPostingCount = 0;
         _longCount = 0;
         _shortCount = 0;
+        for (int i = 0; i < terms.Length; i++)
+        {
+            int row = _rows[i] = weights[i] > 0f ? postings.Find(terms[i]) : -1;
+            if (row >= 0)
+            {
+                Cache.Prefetch(postings.Entry(row));
+            }
+        }
+
         int thresholdClass = SegmentFormat.ThresholdClass(k);
         uint seed = 1;
         for (int i = 0; i < terms.Length; i++)
         {
-            int row = _rows[i] = weights[i] > 0f ? postings.Find(terms[i]) : -1;
+            int row = _rows[i];
             if (row < 0)
             {
                 continue;
@@ -163,6 +172,7 @@ internal sealed unsafe class SearchContext : IDisposable
             }
             else
             {
+                postings.PrefetchShortList(row);
                 _shortTerms[_shortCount++] = new ShortTerm { Row = row, Weight = (uint)_quantized[i], First = ShortPostingCount, Next = ShortPostingCount, End = ShortPostingCount + entry->DocumentFrequency };
                 ShortPostingCount += entry->DocumentFrequency;
             }

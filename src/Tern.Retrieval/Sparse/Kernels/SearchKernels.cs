@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Tern.Compute;
 
 namespace Tern.Retrieval.Kernels;
@@ -156,9 +155,9 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
                 byte* values = maxima.Maxima + before;
                 if (word + 1 < wordCount)
                 {
-                    Prefetch(maxima.Leaves + at[1].SpansBefore);
-                    Prefetch(maxima.Maxima + at[1].MaximaBefore);
-                    Prefetch(maxima.Maxima + at[1].MaximaBefore + 64);
+                    Cache.Prefetch(maxima.Leaves + at[1].SpansBefore);
+                    Cache.Prefetch(maxima.Maxima + at[1].MaximaBefore);
+                    Cache.Prefetch(maxima.Maxima + at[1].MaximaBefore + 64);
                 }
 
                 for (; presence != 0; presence &= presence - 1)
@@ -216,14 +215,6 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
     }
 
     public override uint ScoreLeaf(LeafPart* parts, int count, PostingLayout layout, uint firstId, uint floor, uint* sums) => TLanes.ScoreLeaf(parts, count, layout, firstId, floor, sums);
-
-    private static void Prefetch(void* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(address);
-        }
-    }
 
     private static void Scatter(uint* ids, uint* products, int count, uint* sums)
     {
