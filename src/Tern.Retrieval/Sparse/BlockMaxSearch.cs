@@ -33,7 +33,16 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         double unitsPerScore = UnitsPerScore(postings, context);
         AddLongBounds(postings, context, unitsPerScore, bounds);
         ShortBounds.Add(context, unitsPerScore, bounds);
-        int count = OrderCandidates(postings, context, unitsPerScore);
+        if (SearchCosts.Remaining(context, LikelyVisits(postings, context, unitsPerScore, affordable)) > affordable)
+        {
+            // Hopeless: not even worth listing and sorting the candidates.
+            context.VisitedLeafCount = context.ScoredLeafCount = 0;
+            cost = SearchCosts.Bounds(postings, context);
+            return false;
+        }
+
+        int count = FindCandidates(postings, context, unitsPerScore);
+        OrderCandidates(context, count);
         int chained = ShortBounds.Chain(context, Cut(context.Floor, unitsPerScore), bounds);
         var scorer = new LeafScorer(postings, context, unitsPerScore);
         bool done = scorer.TryScore(count, affordable);
@@ -96,15 +105,47 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
     /// <summary>The least bound of a leaf that can hold a sum of at least the floor.</summary>
     internal static byte Cut(uint floor, double unitsPerScore) => (byte)Math.Clamp(Math.Ceiling((floor * unitsPerScore) - 1e-6), 1, 255);
 
-    /// <summary>Sorts the leaves that can reach the floor by descending bound; returns how many there are.</summary>
-    private static int OrderCandidates(Postings postings, SearchContext context, double unitsPerScore)
+    /// <summary>
+    /// How many leaves reach the floor, or, if those cost too much, will still do so once the best are scored, as their bounds
+    /// let one guess.
+    /// </summary>
+    private static int LikelyVisits(Postings postings, SearchContext context, double unitsPerScore, double affordable)
+    {
+        int low = Cut(context.Floor, unitsPerScore);
+        int reaching = Reaching(postings, context, low);
+        if (SearchCosts.Remaining(context, reaching) <= affordable)
+        {
+            return reaching;
+        }
+
+        int first = low;
+        for (int high = byte.MaxValue; low < high;)
+        {
+            int middle = (low + high + 1) / 2;
+            (low, high) = Reaching(postings, context, middle) >= context.K ? (middle, high) : (low, middle - 1);
+        }
+
+        return Reaching(postings, context, Math.Max(first, (int)(SearchCosts.LeastScoreOfBound * low)));
+    }
+
+    private static int Reaching(Postings postings, SearchContext context, int bound) =>
+        context.Kernels.CountAtLeast(context.Buffers.Bounds.Pointer, postings.SpanCount, (byte)bound);
+
+    /// <summary>Lists the leaves that can reach the floor; returns how many there are.</summary>
+    private static int FindCandidates(Postings postings, SearchContext context, double unitsPerScore)
     {
         SearchBuffers buffers = context.Buffers;
-        long leafCount = 64L * postings.SpanCount;
+        uint* candidates = buffers.Candidates.Ensure(64L * postings.SpanCount);
+        return context.Kernels.Candidates(buffers.Bounds.Pointer, postings.SpanCount, Cut(context.Floor, unitsPerScore), candidates);
+    }
+
+    /// <summary>Sorts the candidates by descending bound.</summary>
+    private static void OrderCandidates(SearchContext context, int count)
+    {
+        SearchBuffers buffers = context.Buffers;
         byte* bounds = buffers.Bounds.Pointer;
-        uint* candidates = buffers.Candidates.Ensure(leafCount);
-        uint* ordered = buffers.OrderedCandidates.Ensure(leafCount);
-        int count = context.Kernels.Candidates(bounds, postings.SpanCount, Cut(context.Floor, unitsPerScore), candidates);
+        uint* candidates = buffers.Candidates.Pointer;
+        uint* ordered = buffers.OrderedCandidates.Ensure(count);
         int* starts = stackalloc int[257];
         new Span<int>(starts, 257).Clear();
         for (int i = 0; i < count; i++)
@@ -121,7 +162,5 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         {
             ordered[starts[255 - bounds[candidates[i]]]++] = candidates[i];
         }
-
-        return count;
     }
 }

@@ -17,6 +17,9 @@ internal static class SearchCosts
     private const double VisitedShare = 0.6;
     private const double ScoredShare = 0.4;
 
+    /// <summary>In nearly all queries the k-th best score is more than this share of the k-th best bound of a leaf.</summary>
+    public const double LeastScoreOfBound = 0.4;
+
     public static double Exhaustive(Postings postings, SearchContext context) => (context.PostingCount * Posting) + (postings.WindowCount * Window);
 
     /// <summary>Of bounding all leaves.</summary>

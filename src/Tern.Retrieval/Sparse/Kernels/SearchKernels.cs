@@ -55,6 +55,9 @@ internal abstract unsafe class SearchKernels
     /// </summary>
     public abstract void AddBounds(BoundedList* lists, int listCount, int wordCount, byte* bounds, ulong* spanLeaves, uint* spanMaxima);
 
+    /// <summary>How many leaves have a bound of at least the floor.</summary>
+    public abstract int CountAtLeast(byte* bounds, int spanCount, byte floor);
+
     /// <summary>Lists the leaves whose bound is at least the floor.</summary>
     public abstract int Candidates(byte* bounds, int spanCount, byte floor, uint* leaves);
 
@@ -172,6 +175,17 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
                 }
             }
         }
+    }
+
+    public override int CountAtLeast(byte* bounds, int spanCount, byte floor)
+    {
+        int count = 0;
+        for (int span = 0; span < spanCount; span++)
+        {
+            count += BitOperations.PopCount(TLanes.AtLeast(bounds + (64L * span), floor));
+        }
+
+        return count;
     }
 
     public override int Candidates(byte* bounds, int spanCount, byte floor, uint* leaves)

@@ -165,6 +165,7 @@ public unsafe class SearchKernelsTests
                 foreach (byte floor in (byte[])[1, 60, 128, 255])
                 {
                     int count = kernels.Candidates(bounds, spanCount, floor, leaves);
+                    Assert.Equal(count, kernels.CountAtLeast(bounds, spanCount, floor));
                     Assert.Equal(Enumerable.Range(0, expected.Length).Where(i => expected[i] >= floor), new Span<uint>(leaves, count).ToArray().Select(l => (int)l));
                 }
             }
