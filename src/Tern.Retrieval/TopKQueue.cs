@@ -37,6 +37,9 @@ public sealed class TopKQueue
     /// <summary>A score below this cannot enter; an equal one may, by its rank. Meaningful while <see cref="HasThreshold"/>.</summary>
     public float ThresholdScore => ScoreOf(_threshold);
 
+    /// <summary>Whether as many were offered as are kept.</summary>
+    internal bool IsFull => _count >= _k;
+
     /// <summary>False when the pair cannot be among the k best; true may still be a false alarm.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool WouldEnter(float score, int rank) => KeyOf(score, rank) > _threshold;
@@ -105,25 +108,20 @@ public sealed class TopKQueue
         return count;
     }
 
-    /// <summary>The ranks of the k best so far, in no order; false if fewer than k were offered. The queue stays as it is.</summary>
-    internal bool TryGetBest(Span<int> ranks)
+    /// <summary>The ranks of the k best so far, in no order, and how many there are: fewer if fewer were offered. The queue stays as it is.</summary>
+    internal int GetBest(Span<int> ranks)
     {
-        if (_count < _k)
-        {
-            return false;
-        }
-
         if (_count > _k)
         {
             KeepBest();
         }
 
-        for (int i = 0; i < _k; i++)
+        for (int i = 0; i < _count; i++)
         {
             ranks[i] = (int)(uint)_keys[i];
         }
 
-        return true;
+        return _count;
     }
 
     private int Sort()

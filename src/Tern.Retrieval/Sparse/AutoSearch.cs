@@ -17,6 +17,14 @@ internal sealed class AutoSearch : SearchAlgorithm
     internal override void Search(Postings postings, SearchContext context)
     {
         double exhaustive = SearchCosts.Exhaustive(postings, context);
+        if (context.Approximation is not null)
+        {
+            // What earlier queries taught may not decide here, since the hits depend on it.
+            SearchAlgorithm chosen = context.LongTerms.IsEmpty || SearchCosts.Bounds(postings, context) > exhaustive ? SearchAlgorithms.Exhaustive : SearchAlgorithms.BlockMax;
+            chosen.Search(postings, context);
+            return;
+        }
+
         if (context.IsCollecting || context.PostingCount < FewPostings || context.LongTerms.IsEmpty || SearchCosts.Bounds(postings, context) > exhaustive)
         {
             SearchAlgorithms.Exhaustive.Search(postings, context);

@@ -38,21 +38,44 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             // Hopeless: not even worth listing and sorting the candidates.
             context.VisitedLeafCount = context.ScoredLeafCount = 0;
             cost = SearchCosts.Bounds(postings, context);
+            context.Cost += cost;
             return false;
         }
 
-        int count = FindCandidates(postings, context, unitsPerScore);
-        OrderCandidates(context, count);
-        int chained = ShortBounds.Chain(context, Cut(context.Floor, unitsPerScore), bounds);
-        var scorer = new LeafScorer(postings, context, unitsPerScore);
-        bool done = scorer.TryScore(count, affordable);
-        ShortBounds.Unchain(context, chained);
+        // Under a filter the best bounds may be those of documents that are not admitted, so no budget holds.
+        int budget = context.Approximation is { } approximation && !context.IsFiltered ? approximation.LeafBudget : int.MaxValue;
+        bool done = TryScoreLeaves(postings, context, unitsPerScore, budget, affordable, out bool isCut);
         cost = SearchCosts.Bounds(postings, context) + SearchCosts.Leaves(context, context.VisitedLeafCount, context.ScoredLeafCount);
+        if (isCut && !context.Queue.IsFull)
+        {
+            // Fewer hits than were asked for, and there may be more.
+            context.ForgetOffers();
+            done = TryScoreLeaves(postings, context, unitsPerScore, int.MaxValue, affordable, out _);
+            cost += SearchCosts.Leaves(context, context.VisitedLeafCount, context.ScoredLeafCount);
+        }
+
+        context.Cost += cost;
         if (!done)
         {
             context.ForgetOffers();
         }
 
+        return done;
+    }
+
+    /// <summary>Scores the leaves that reach the floor, at most <paramref name="budget"/> of them; says whether that left out some.</summary>
+    private static bool TryScoreLeaves(Postings postings, SearchContext context, double unitsPerScore, int budget, double affordable, out bool isCut)
+    {
+        byte* bounds = context.Buffers.Bounds.Pointer;
+        byte least = Cut(context.Floor, unitsPerScore);
+        byte cut = budget == int.MaxValue ? least : BoundReachedBy(postings, context, budget, least);
+        int count = context.Kernels.Candidates(bounds, postings.SpanCount, cut, context.Buffers.Candidates.Ensure(64L * postings.SpanCount));
+        OrderCandidates(context, count);
+        isCut = cut > least || count > budget;
+        int chained = ShortBounds.Chain(context, cut, bounds);
+        var scorer = new LeafScorer(postings, context, unitsPerScore);
+        bool done = scorer.TryScore(Math.Min(count, budget), affordable);
+        ShortBounds.Unchain(context, chained);
         return done;
     }
 
@@ -82,10 +105,10 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
         return LargestBound / (context.Floor > 1 ? Math.Min(most, LargestRise * context.Floor) : most);
     }
 
-    /// <summary>Adds the maxima of all long lists.</summary>
+    /// <summary>Adds the maxima of the long lists that count in bounds.</summary>
     private static void AddLongBounds(Postings postings, SearchContext context, double unitsPerScore, byte* bounds)
     {
-        int termCount = context.LongTerms.Length;
+        int termCount = context.BoundedTermCount;
         long noteCount = (long)postings.SpanCount * termCount;
         byte* tables = context.Buffers.BoundTable.Ensure((long)BoundMap.TableSize * termCount);
         BoundedList* lists = context.Buffers.BoundedLists.Ensure(termCount);
@@ -118,26 +141,25 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             return reaching;
         }
 
-        int first = low;
+        int ofBound = (int)(SearchCosts.LeastScoreOfBound * BoundReachedBy(postings, context, context.K, (byte)low));
+        return Reaching(postings, context, Math.Max(low, ofBound));
+    }
+
+    /// <summary>The greatest bound that so many leaves reach, or <paramref name="least"/> if fewer reach that.</summary>
+    private static byte BoundReachedBy(Postings postings, SearchContext context, int leafCount, byte least)
+    {
+        int low = least;
         for (int high = byte.MaxValue; low < high;)
         {
             int middle = (low + high + 1) / 2;
-            (low, high) = Reaching(postings, context, middle) >= context.K ? (middle, high) : (low, middle - 1);
+            (low, high) = Reaching(postings, context, middle) >= leafCount ? (middle, high) : (low, middle - 1);
         }
 
-        return Reaching(postings, context, Math.Max(first, (int)(SearchCosts.LeastScoreOfBound * low)));
+        return (byte)low;
     }
 
     private static int Reaching(Postings postings, SearchContext context, int bound) =>
         context.Kernels.CountAtLeast(context.Buffers.Bounds.Pointer, postings.SpanCount, (byte)bound);
-
-    /// <summary>Lists the leaves that can reach the floor; returns how many there are.</summary>
-    private static int FindCandidates(Postings postings, SearchContext context, double unitsPerScore)
-    {
-        SearchBuffers buffers = context.Buffers;
-        uint* candidates = buffers.Candidates.Ensure(64L * postings.SpanCount);
-        return context.Kernels.Candidates(buffers.Bounds.Pointer, postings.SpanCount, Cut(context.Floor, unitsPerScore), candidates);
-    }
 
     /// <summary>Sorts the candidates by descending bound.</summary>
     private static void OrderCandidates(SearchContext context, int count)

@@ -18,6 +18,7 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
         SearchKernels kernels = context.Kernels;
         SearchBuffers buffers = context.Buffers;
         PostingLayout layout = postings.Layout;
+        context.Cost += SearchCosts.Exhaustive(postings, context);
         context.MultiplyShortLists();
         Span<LongTerm> longTerms = context.LongTerms;
         Span<ShortTerm> shortTerms = context.ShortTerms;

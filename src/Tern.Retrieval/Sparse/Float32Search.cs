@@ -18,7 +18,7 @@ internal static unsafe class Float32Search
         algorithm.Search(postings, context);
         double least = minScore;
         int* collected = (int*)context.Buffers.Collected.Ensure(postings.DocumentCount);
-        if (context.Queue.TryGetBest(new Span<int>(collected, context.K)))
+        if (context.Queue.GetBest(new Span<int>(collected, context.K)) == context.K)
         {
             float worst = float.PositiveInfinity;
             for (int i = 0; i < context.K; i++)
@@ -39,6 +39,24 @@ internal static unsafe class Float32Search
             if (score > 0f && score >= minScore)
             {
                 context.Queue.Push(score, postings.Ranks[document]);
+            }
+        }
+    }
+
+    /// <summary>The best k by impacts that an approximate search finds, by their float32 scores.</summary>
+    public static void SearchApproximately(Postings postings, ForwardIndex forward, SearchContext context, ReadOnlySpan<int> documentOfRank, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, SearchAlgorithm algorithm, float minScore)
+    {
+        using var scorer = new Scorer(postings, forward, context, terms, weights);
+        algorithm.Search(postings, context);
+        int* found = (int*)context.Buffers.Collected.Ensure(context.K);
+        int count = context.Queue.GetBest(new Span<int>(found, context.K));
+        context.Queue.Reset(context.K);
+        for (int i = 0; i < count; i++)
+        {
+            float score = scorer.Score(documentOfRank[found[i]]);
+            if (score > 0f && score >= minScore)
+            {
+                context.Queue.Push(score, found[i]);
             }
         }
     }

@@ -25,9 +25,10 @@ internal readonly unsafe ref struct LeafScorer
     private readonly LeafPart* _waiting; // [RingSize, terms]
     private readonly LeafPart* _located; // [RingSize, 2 · terms]
     private readonly int* _present; // [terms + 1]
-    private readonly ulong* _spanLeaves; // [spans, terms]
-    private readonly uint* _spanMaxima; // [spans, terms]
+    private readonly ulong* _spanLeaves; // [spans, bounded terms]
+    private readonly uint* _spanMaxima; // [spans, bounded terms]
     private readonly int _termCount;
+    private readonly int _boundedCount;
 
     public LeafScorer(Postings postings, SearchContext context, double unitsPerScore)
     {
@@ -36,6 +37,7 @@ internal readonly unsafe ref struct LeafScorer
         _postings = postings;
         _unitsPerScore = unitsPerScore;
         _termCount = context.LongTerms.Length;
+        _boundedCount = context.BoundedTermCount;
         _waiting = _buffers.Parts.Ensure(3L * RingSize * (_termCount + 1));
         _located = _waiting + (RingSize * (_termCount + 1));
         _present = _buffers.PresentTerms.Ensure(_termCount + 1);
@@ -53,12 +55,13 @@ internal readonly unsafe ref struct LeafScorer
         uint* leaves = _buffers.OrderedCandidates.Pointer;
         byte* bounds = _buffers.Bounds.Pointer;
         uint floor = _context.Floor;
-        byte cut = BlockMaxSearch.Cut(floor, _unitsPerScore);
+        uint demanded = _context.Demanded(floor);
+        byte cut = BlockMaxSearch.Cut(demanded, _unitsPerScore);
         int found = 0, located = 0, scored = 0, visited = 0;
         bool affords = true;
         for (; visited < count && bounds[leaves[visited]] >= cut; visited++)
         {
-            if (!TryFind(leaves[visited], floor, found & (RingSize - 1), ring + (found & (RingSize - 1))))
+            if (!TryFind(leaves[visited], demanded, found & (RingSize - 1), ring + (found & (RingSize - 1))))
             {
                 continue;
             }
@@ -77,7 +80,8 @@ internal readonly unsafe ref struct LeafScorer
                 if (_context.Floor != floor || scored % 256 == 0)
                 {
                     floor = _context.Floor;
-                    cut = BlockMaxSearch.Cut(floor, _unitsPerScore);
+                    demanded = _context.Demanded(floor);
+                    cut = BlockMaxSearch.Cut(demanded, _unitsPerScore);
                     affords = SearchCosts.Leaves(_context, 0, 1) * (count - visited) <= affordable
                         || SearchCosts.Remaining(_context, Reaching(leaves, bounds, cut, visited + 1, count)) <= affordable;
                     if (!affords)
@@ -124,13 +128,13 @@ internal readonly unsafe ref struct LeafScorer
 
     private uint* Sums(int slot) => _buffers.LeafSums + (64 * slot);
 
-    /// <summary>Looks which terms a leaf has; false, and nothing done, if they cannot reach the floor.</summary>
-    private bool TryFind(uint leaf, uint floor, int slot, Leaf* entry)
+    /// <summary>Looks which terms a leaf has; false, and nothing done, if they cannot reach what is demanded.</summary>
+    private bool TryFind(uint leaf, uint demanded, int slot, Leaf* entry)
     {
         int* present = _present;
         uint span = leaf >> 6;
         int bit = (int)(leaf & 63);
-        int termCount = _termCount;
+        int termCount = _boundedCount;
         ulong* leavesOfSpan = _spanLeaves + ((long)span * termCount);
         uint* maximaOfSpan = _spanMaxima + ((long)span * termCount);
         int found = 0;
@@ -160,7 +164,7 @@ internal readonly unsafe ref struct LeafScorer
             bound += AddShort(head, sums);
         }
 
-        if (bound < floor)
+        if (bound < demanded)
         {
             if (head != 0)
             {
@@ -175,19 +179,35 @@ internal readonly unsafe ref struct LeafScorer
         LeafPart* parts = Waiting(slot);
         for (int i = 0; i < found; i++)
         {
-            ref readonly LongTerm term = ref Unsafe.Add(ref terms, present[i]);
-            uint* offsets = term.WindowOffsets + window;
-            byte* start = term.List + offsets[0];
-            parts[i].Ids = start;
-            parts[i].Impacts = term.List + offsets[1];
-            parts[i].Weight = term.Weight;
-            Cache.Prefetch(start);
-            // Where a list is dense enough to have bitmaps, the leaf's word; else the rest of the skips.
-            Cache.Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
+            Await(Unsafe.Add(ref terms, present[i]), window, wordOffset, parts + i);
+        }
+
+        // Terms that count in no bound are looked for in every leaf.
+        for (int i = termCount; i < _termCount; i++)
+        {
+            ref readonly LongTerm term = ref Unsafe.Add(ref terms, i);
+            if (term.WindowOffsets[window + 1] > term.WindowOffsets[window])
+            {
+                Await(term, window, wordOffset, parts + found++);
+            }
         }
 
         *entry = new Leaf { Number = leaf, Bound = bound, PartCount = found };
         return true;
+    }
+
+    /// <summary>Notes a term's window and asks for its beginning.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Await(in LongTerm term, uint window, uint wordOffset, LeafPart* part)
+    {
+        uint* offsets = term.WindowOffsets + window;
+        byte* start = term.List + offsets[0];
+        part->Ids = start;
+        part->Impacts = term.List + offsets[1];
+        part->Weight = term.Weight;
+        Cache.Prefetch(start);
+        // Where a list is dense enough to have bitmaps, the leaf's word; else the rest of the skips.
+        Cache.Prefetch(start + (term.MayHaveBitmaps ? wordOffset : 64));
     }
 
     /// <summary>Adds a leaf's short postings to its sums and returns the largest sum.</summary>
@@ -221,7 +241,7 @@ internal readonly unsafe ref struct LeafScorer
     {
         uint* sums = Sums(slot);
         uint floor = _context.Floor;
-        if (leaf->Bound >= floor)
+        if (leaf->Bound >= _context.Demanded(floor))
         {
             uint bits = _context.Kernels.ScoreLeaf(Located(slot), leaf->PartCount, _postings.Layout, FirstId(leaf->Number), floor, sums);
             if (bits != 0)

@@ -16,6 +16,9 @@ internal unsafe struct LongTerm
     /// <summary>Quantised.</summary>
     public uint Weight;
 
+    /// <summary>The most that the term adds to a sum.</summary>
+    public uint LargestProduct;
+
     /// <summary>Whether so many documents hold the term that some window may be a bitmap.</summary>
     public bool MayHaveBitmaps;
 
@@ -72,9 +75,19 @@ internal sealed unsafe class SearchContext : IDisposable
 
     public SearchKernels Kernels { get; private set; } = SearchKernels.Current;
 
+    /// <summary>The long terms, those first that count in bounds.</summary>
     public Span<LongTerm> LongTerms => _longTerms.AsSpan(0, _longCount);
 
     public Span<ShortTerm> ShortTerms => _shortTerms.AsSpan(0, _shortCount);
+
+    /// <summary>How many of the long terms count in bounds: all but for an approximation.</summary>
+    public int BoundedTermCount { get; private set; }
+
+    /// <summary>Null for an exact search.</summary>
+    public SearchApproximation? Approximation { get; private set; }
+
+    /// <summary>What the algorithms have cost so far, as <see cref="SearchCosts"/> reckons.</summary>
+    public double Cost { get; set; }
 
     /// <summary>Postings of all the query's lists.</summary>
     public long PostingCount { get; private set; }
@@ -119,7 +132,7 @@ internal sealed unsafe class SearchContext : IDisposable
     public Span<float> Found(int count) => _found.AsSpan(0, count);
 
     /// <summary>Resolves and quantises a checked query and decodes its short lists; terms that no document has are dropped.</summary>
-    public void Prepare(Postings postings, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, int k, DocumentFilter? filter, SearchKernels? kernels)
+    public void Prepare(Postings postings, ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, int k, DocumentFilter? filter, SearchApproximation? approximation, SearchKernels? kernels)
     {
         if (_rows.Length < terms.Length)
         {
@@ -134,6 +147,8 @@ internal sealed unsafe class SearchContext : IDisposable
         Kernels = kernels ?? SearchKernels.Current;
         _k = k;
         _filter = filter;
+        Approximation = approximation;
+        Cost = 0;
         _ranks = postings.Ranks;
         Queue.Reset(k);
         IsCollecting = false;
@@ -168,7 +183,7 @@ internal sealed unsafe class SearchContext : IDisposable
             seed = Math.Max(seed, (uint)_quantized[i] * entry->KthImpact(thresholdClass));
             if (entry->IsLong)
             {
-                _longTerms[_longCount++] = new LongTerm { Row = row, DocumentFrequency = entry->DocumentFrequency, List = postings.List(row), Weight = (uint)_quantized[i], MayHaveBitmaps = (long)entry->DocumentFrequency * SegmentFormat.WindowSize >= (long)SegmentFormat.BitmapPostingCount * postings.DocumentCount };
+                _longTerms[_longCount++] = new LongTerm { Row = row, DocumentFrequency = entry->DocumentFrequency, List = postings.List(row), Weight = (uint)_quantized[i], LargestProduct = (uint)_quantized[i] * entry->LargestImpact, MayHaveBitmaps = (long)entry->DocumentFrequency * SegmentFormat.WindowSize >= (long)SegmentFormat.BitmapPostingCount * postings.DocumentCount };
             }
             else
             {
@@ -179,7 +194,9 @@ internal sealed unsafe class SearchContext : IDisposable
         }
 
         // Denser lists first: what their windows are like is then easier to guess for a processor.
-        LongTerms.Sort(static (a, b) => b.DocumentFrequency.CompareTo(a.DocumentFrequency));
+        BoundedTermCount = approximation is { DroppedShare: > 0 } ? DropWeakest(postings, approximation.DroppedShare) : _longCount;
+        SortDenserFirst(LongTerms[..BoundedTermCount]);
+        SortDenserFirst(LongTerms[BoundedTermCount..]);
         DecodeShortLists(postings);
         if (filter is null)
         {
@@ -187,6 +204,10 @@ internal sealed unsafe class SearchContext : IDisposable
             Floor = LeastSumScoringAs(seed * ScoreScale, seed);
         }
     }
+
+    /// <summary>The bound that a leaf must reach to be scored, where sums below <paramref name="floor"/> are of no use.</summary>
+    public uint Demanded(uint floor) =>
+        Approximation is { ThresholdFactor: > 1 } approximation && Queue.HasThreshold ? (uint)Math.Min(int.MaxValue, Math.Ceiling(floor * approximation.ThresholdFactor)) : floor;
 
     /// <summary>For another pass with the same query: forgets what was offered.</summary>
     public void Restart(uint floor, bool collecting)
@@ -293,6 +314,32 @@ internal sealed unsafe class SearchContext : IDisposable
             Kernels.Multiply(term.Impacts, term.End - term.First, term.Weight, products + term.First);
         }
     }
+
+    /// <summary>Puts the terms last that together add at most a share of the greatest sum; returns how many stay before them, at least one.</summary>
+    private int DropWeakest(Postings postings, double share)
+    {
+        LongTerms.Sort(static (a, b) => a.LargestProduct != b.LargestProduct ? b.LargestProduct.CompareTo(a.LargestProduct) : a.Row.CompareTo(b.Row));
+        double most = 0;
+        foreach (ref readonly LongTerm term in LongTerms)
+        {
+            most += term.LargestProduct;
+        }
+
+        foreach (ref readonly ShortTerm term in ShortTerms)
+        {
+            most += (double)term.Weight * postings.Entry(term.Row)->LargestImpact;
+        }
+
+        int kept = _longCount;
+        for (double dropped = 0; kept > 1 && (dropped += _longTerms[kept - 1].LargestProduct) <= share * most;)
+        {
+            kept--;
+        }
+
+        return kept;
+    }
+
+    private static void SortDenserFirst(Span<LongTerm> terms) => terms.Sort(static (a, b) => b.DocumentFrequency.CompareTo(a.DocumentFrequency));
 
     private void DecodeShortLists(Postings postings)
     {

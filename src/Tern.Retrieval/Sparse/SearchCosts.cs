@@ -24,7 +24,7 @@ internal static class SearchCosts
 
     /// <summary>Of bounding all leaves.</summary>
     public static double Bounds(Postings postings, SearchContext context) =>
-        ((double)postings.SpanCount * context.LongTerms.Length * SpanOfTerm) + (context.ShortPostingCount * ShortPosting);
+        ((double)postings.SpanCount * context.BoundedTermCount * SpanOfTerm) + (context.ShortPostingCount * ShortPosting);
 
     public static double Leaves(SearchContext context, int visited, int scored) =>
         context.LongTerms.Length * ((visited * VisitedTerm) + (scored * ScoredTerm));

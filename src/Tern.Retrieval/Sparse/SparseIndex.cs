@@ -130,8 +130,12 @@ public sealed unsafe class SparseIndex : IDisposable
         try
         {
             SearchAlgorithm algorithm = options.Algorithm ?? SearchAlgorithms.Default;
-            context.Prepare(_postings, terms, weights, Math.Min(hits.Length, DocumentCount), options.Filter, options.Kernels);
-            if (scoring == ScoringMode.Float32)
+            context.Prepare(_postings, terms, weights, Math.Min(hits.Length, DocumentCount), options.Filter, options.Approximation, options.Kernels);
+            if (scoring == ScoringMode.Float32 && options.Approximation is not null)
+            {
+                Float32Search.SearchApproximately(_postings, _forward!, context, _ids.Order, terms, weights, algorithm, options.MinScore);
+            }
+            else if (scoring == ScoringMode.Float32)
             {
                 Float32Search.Search(_postings, _forward!, context, _ids.Order, terms, weights, algorithm, options.MinScore);
             }
@@ -139,6 +143,11 @@ public sealed unsafe class SparseIndex : IDisposable
             {
                 context.RequireScore(options.MinScore);
                 algorithm.Search(_postings, context);
+            }
+
+            if (options.Counter is { } counter)
+            {
+                counter.Cost += context.Cost;
             }
 
             return context.Queue.Drain(_ids.Order, hits);
@@ -262,6 +271,7 @@ public sealed unsafe class SparseIndex : IDisposable
             throw new ArgumentException($"the filter is for an index of {filter.DocumentCount} documents; this one has {DocumentCount}", nameof(options));
         }
 
+        options.Approximation?.Check();
         if (!(options.MinScore >= 0f))
         {
             throw new ArgumentException($"the least score must not be negative: {options.MinScore}", nameof(options));
