@@ -67,6 +67,9 @@ public sealed class ExchangeCommandTests : IDisposable
         Assert.Equal(2, Ciff.ReadHeader(_directory["i.ciff"]).DocumentCount);
 
         Succeed("import", "npy", "--input", Dense("d.npy"), "--index", _directory["dense"]);
+        Assert.Contains("scan int8", Succeed("index", "stats", "--index", _directory["dense"]).Output, StringComparison.Ordinal);
+        Succeed("import", "npy", "--input", Dense("d.npy"), "--index", _directory["plain"], "--scan", "float32");
+        Assert.Contains("scan float32", Succeed("index", "stats", "--index", _directory["plain"]).Output, StringComparison.Ordinal);
         Succeed("export", "npy", "--input", _directory["dense"], "--output", _directory["e.npy"]);
         Assert.Equal(File.ReadAllBytes(_directory["d.npy"]), File.ReadAllBytes(_directory["e.npy"]));
         Assert.Equal(["x", "y"], File.ReadAllLines(_directory["e.ids.txt"]));
