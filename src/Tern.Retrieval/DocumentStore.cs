@@ -7,7 +7,7 @@ namespace Tern.Retrieval;
 /// Memory-mapped payloads (UTF-8 JSON by convention, any bytes) by external id. Safe for concurrent readers; spans are
 /// valid until Dispose.
 /// </summary>
-public sealed unsafe class DocumentStore : IDisposable
+public sealed class DocumentStore : IDisposable
 {
     internal const string FileName = "documents.tern";
 
@@ -16,16 +16,13 @@ public sealed unsafe class DocumentStore : IDisposable
 
     private readonly SectionFile _file;
     private readonly ExternalIds _ids;
-    private readonly ulong* _starts;
-    private readonly byte* _payload;
-    private readonly PageGuard _guard;
+    private readonly StringTable _payloads;
     private bool _disposed;
 
     private DocumentStore(SectionFile file)
     {
         _file = file;
-        file.Verify("paystart");
-        _starts = file.Pointer<ulong>("paystart", out long count);
+        long count = file.Place("paystart").Length / sizeof(ulong);
         if (count is < 1 or > int.MaxValue)
         {
             throw file.InvalidElement("paystart", $"{count} starts are not those of a document store");
@@ -33,8 +30,7 @@ public sealed unsafe class DocumentStore : IDisposable
 
         DocumentCount = (int)count - 1;
         _ids = new ExternalIds(file, DocumentCount);
-        _payload = file.Pointer<byte>("payload", (long)_starts[DocumentCount]);
-        _guard = file.Guard("payload");
+        _payloads = new StringTable(file, "paystart", "payload", DocumentCount);
     }
 
     public int DocumentCount { get; }
@@ -47,8 +43,8 @@ public sealed unsafe class DocumentStore : IDisposable
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));
 
     /// <summary>
-    /// Opens the store of a directory. With <paramref name="verify"/> every checksum is compared, without only header and
-    /// tables, and payloads when they are first read. Damage is an <see cref="InvalidDataException"/> naming file, section and offset.
+    /// Opens the store of a directory. With <paramref name="verify"/> every checksum is compared, without only the header, and
+    /// ids and payloads when they are first read. Damage is an <see cref="InvalidDataException"/> naming file, section and offset.
     /// </summary>
     public static DocumentStore Open(string directory, bool verify = true)
     {
@@ -107,9 +103,7 @@ public sealed unsafe class DocumentStore : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(document);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, DocumentCount);
-        int byteCount = checked((int)(_starts[document + 1] - _starts[document]));
-        _guard.Check((long)_starts[document], byteCount);
-        return new ReadOnlySpan<byte>(_payload + _starts[document], byteCount);
+        return _payloads[document];
     }
 
     public string ExternalId(int document) => _ids.Text(document);

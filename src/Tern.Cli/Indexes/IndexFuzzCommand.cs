@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Tern.Retrieval.Fuzzing;
 
 namespace Tern.Cli.Indexes;
 
@@ -11,9 +12,9 @@ internal static class IndexFuzzCommand
         Option<int> count = Flags.Count("--count", "Mutations.", 1000);
         Option<int> seed = Flags.Count("--seed", "Decides all mutations.", 1, least: 0);
         Option<bool> json = Flags.Json("the figures");
-        var command = new Verb("fuzz", "Damages a copy of an index again and again; each time it must be refused or answer as before. Exit code 1 where it does not.")
+        var command = new Verb("fuzz", "Damages a copy of an index again and again; each time it must be refused or answer as before. In half of the cases the checksums are made right again: then it may answer otherwise, but never read outside its files. Exit code 1 where it does.")
         {
-            Notes = "The index itself is only read. Take a small one: the copy is opened and searched for every mutation.",
+            Notes = "The index itself is only read. Take a small one: the copy, in the folder for temporary files, is opened and searched for every mutation. A read outside a file ends the program and leaves the damaged copy there.",
             Examples = ["tern index fuzz --index idx/news --count 100000", "tern index fuzz --index idx/news --count 500 --seed 7 --json"],
             ForeignFlags = new Dictionary<string, string> { ["--index-dir"] = "--index" },
         };
@@ -28,7 +29,7 @@ internal static class IndexFuzzCommand
             try
             {
                 Copy(parsed.GetRequiredValue(index), copy);
-                FuzzFigures figures;
+                IndexFuzzResult figures;
                 using (var progress = new ProgressLine(terminal, "mutations"))
                 {
                     figures = new IndexFuzz(copy, parsed.GetValue(seed)).Run(parsed.GetValue(count), progress.Report, cancellationToken);
@@ -60,15 +61,17 @@ internal static class IndexFuzzCommand
         }
     }
 
-    private static void Print(Terminal terminal, FuzzFigures figures, bool json)
+    private static void Print(Terminal terminal, IndexFuzzResult figures, bool json)
     {
         if (json)
         {
             JsonOutput.Write(terminal.Out, writer =>
             {
                 writer.WriteNumber("mutations", figures.Mutations);
+                writer.WriteNumber("rewritten", figures.Rewritten);
                 writer.WriteNumber("refused", figures.Refused);
                 writer.WriteNumber("unchanged", figures.Unchanged);
+                writer.WriteNumber("changed", figures.Changed);
                 writer.WriteArray("errors", figures.Errors, error => writer.WriteStringValue(error));
             });
             return;
@@ -79,6 +82,6 @@ internal static class IndexFuzzCommand
             terminal.Out.WriteLine(error);
         }
 
-        terminal.Out.WriteLine(Invariant($"{figures.Mutations:N0} mutations: {figures.Refused:N0} refused with their path, {figures.Unchanged:N0} without effect on answers, {figures.Errors.Count:N0} wrong"));
+        terminal.Out.WriteLine(Invariant($"{figures.Mutations:N0} mutations, checksums made right again in {figures.Rewritten:N0}: {figures.Refused:N0} refused with their path, {figures.Unchanged:N0} without effect on answers, {figures.Changed:N0} with right checksums and other answers, {figures.Errors.Count:N0} wrong"));
     }
 }

@@ -127,6 +127,10 @@ public sealed unsafe class DenseIndex : IDisposable
 
             return context.Queue.Drain(_ids.Order, hits);
         }
+        catch (ArgumentException e)
+        {
+            throw NotANumber(e);
+        }
         finally
         {
             Return(context);
@@ -234,11 +238,18 @@ public sealed unsafe class DenseIndex : IDisposable
                 results[first + i] = count == k ? hits : hits[..count];
             }
         }
+        catch (Exception e) when (e is ArgumentException or AggregateException { InnerException: ArgumentException })
+        {
+            throw NotANumber(e);
+        }
         finally
         {
             Array.ForEach(contexts, Return);
         }
     }
+
+    /// <summary>The query was checked, so that only a score can be what the queue refuses.</summary>
+    private InvalidDataException NotANumber(Exception e) => new($"{_file.Path}: section 'vectors' at offset {_file.Place("vectors").Offset}: {(e.InnerException ?? e).Message}: a vector holds something that is not finite, or sums of its products pass float32; build the index again", e);
 
     /// <summary>[DocumentCount], at least the norm of each vector; computed for the first batch.</summary>
     private float* Norms()

@@ -3,7 +3,7 @@ using Tern.Retrieval.Files;
 
 namespace Tern.Retrieval;
 
-/// <summary>A segment's field values by column, memory-mapped and checked when opened. Safe for concurrent readers.</summary>
+/// <summary>A segment's field values by column, memory-mapped and checked when a column is first read. Safe for concurrent readers.</summary>
 internal sealed unsafe class FieldColumns : IDisposable
 {
     public const string FileName = "fields.tern";
@@ -14,13 +14,13 @@ internal sealed unsafe class FieldColumns : IDisposable
     private readonly SectionFile _file;
     private readonly ulong* _present;
     private readonly long* _values;
-    private readonly ulong* _starts;
-    private readonly byte* _bytes;
+    private readonly PageGuard _presentGuard;
+    private readonly PageGuard _valueGuard;
+    private readonly StringTable _strings;
 
     private FieldColumns(SectionFile file)
     {
         _file = file;
-        file.Verify();
         ReadOnlySpan<int> counts = file.Table<int>("params");
         if (counts is not [>= 0, >= 0])
         {
@@ -32,9 +32,11 @@ internal sealed unsafe class FieldColumns : IDisposable
         WordCount = DocumentFilter.WordCount(DocumentCount);
         _present = file.Pointer<ulong>("present", (long)Fields.Count * WordCount);
         _values = file.Pointer<long>("values", (long)Fields.Count * DocumentCount);
-        _starts = file.Pointer<ulong>("strstart", out long starts);
+        _presentGuard = file.Guard("present");
+        _valueGuard = file.Guard("values");
+        long starts = file.Place("strstart").Length / sizeof(ulong);
         StringCount = starts is >= 1 and <= int.MaxValue ? (int)starts - 1 : throw file.InvalidElement("strstart", $"{starts} starts");
-        _bytes = file.Pointer<byte>("strbytes", (long)_starts[StringCount]);
+        _strings = new StringTable(file, "strstart", "strbytes", StringCount);
     }
 
     public int DocumentCount { get; }
@@ -49,11 +51,16 @@ internal sealed unsafe class FieldColumns : IDisposable
 
     public ulong HeaderHash => _file.HeaderHash;
 
-    public static FieldColumns Open(IFileSystem files, string directory)
+    public static FieldColumns Open(IFileSystem files, string directory, bool verify)
     {
         SectionFile file = files.OpenSections(Path.Combine(directory, FileName), Magic);
         try
         {
+            if (verify)
+            {
+                file.Verify();
+            }
+
             return new FieldColumns(file);
         }
         catch
@@ -66,10 +73,18 @@ internal sealed unsafe class FieldColumns : IDisposable
     public void Verify() => _file.Verify();
 
     /// <summary>A bit for each document that has a value in the field.</summary>
-    public ReadOnlySpan<ulong> Present(int field) => new(_present + ((nint)field * WordCount), WordCount);
+    public ReadOnlySpan<ulong> Present(int field)
+    {
+        _presentGuard.Check((long)field * WordCount * sizeof(ulong), (long)WordCount * sizeof(ulong));
+        return new ReadOnlySpan<ulong>(_present + ((nint)field * WordCount), WordCount);
+    }
 
     /// <summary>[DocumentCount]: bits of numbers, ticks of dates, 0 or 1, places of strings; 0 where there is none.</summary>
-    public ReadOnlySpan<long> Values(int field) => new(_values + ((nint)field * DocumentCount), DocumentCount);
+    public ReadOnlySpan<long> Values(int field)
+    {
+        _valueGuard.Check((long)field * DocumentCount * sizeof(long), (long)DocumentCount * sizeof(long));
+        return new ReadOnlySpan<long>(_values + ((nint)field * DocumentCount), DocumentCount);
+    }
 
     /// <summary>How many of the strings are before this one in byte order, and whether it is among them.</summary>
     public int LowerBound(ReadOnlySpan<byte> utf8, out bool isThere)
@@ -78,7 +93,7 @@ internal sealed unsafe class FieldColumns : IDisposable
         for (int high = StringCount; low < high;)
         {
             int middle = low + ((high - low) >> 1);
-            if (String(middle).SequenceCompareTo(utf8) < 0)
+            if (_strings[middle].SequenceCompareTo(utf8) < 0)
             {
                 low = middle + 1;
             }
@@ -88,7 +103,7 @@ internal sealed unsafe class FieldColumns : IDisposable
             }
         }
 
-        isThere = low < StringCount && String(low).SequenceEqual(utf8);
+        isThere = low < StringCount && _strings[low].SequenceEqual(utf8);
         return low;
     }
 
@@ -101,7 +116,7 @@ internal sealed unsafe class FieldColumns : IDisposable
             if ((Present(f)[document >> 6] >> (document & 63) & 1) != 0)
             {
                 long bits = Values(f)[document];
-                values.Add(Fields[f].Name, Fields[f].Kind == FieldKind.String ? FieldValue.Of(Encoding.UTF8.GetString(String((int)bits))) : FieldValue.OfBits(Fields[f].Kind, bits));
+                values.Add(Fields[f].Name, Fields[f].Kind == FieldKind.String ? FieldValue.Of(String(bits)) : Value(f, bits));
             }
         }
 
@@ -113,8 +128,28 @@ internal sealed unsafe class FieldColumns : IDisposable
     private static FieldDefinition[] ReadFields(SectionFile file, int count)
     {
         string[] lines = Encoding.UTF8.GetString(file.Table<byte>("schema")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        return lines.Length == count ? Array.ConvertAll(lines, FieldDefinition.Parse) : throw file.InvalidElement("schema", $"{lines.Length} fields where {count} belong");
+        try
+        {
+            FieldDefinition[] fields = Array.ConvertAll(lines, FieldDefinition.Parse);
+            return fields.Length == count && fields.DistinctBy(field => field.Name).Count() == count ? fields : throw file.InvalidElement("schema", $"{lines.Length} fields where {count} of different names belong");
+        }
+        catch (ArgumentException e)
+        {
+            throw file.InvalidElement("schema", e.Message);
+        }
     }
 
-    private ReadOnlySpan<byte> String(int place) => place < StringCount ? new ReadOnlySpan<byte>(_bytes + _starts[place], (int)(_starts[place + 1] - _starts[place])) : throw _file.InvalidElement("values", $"string {place} of {StringCount}");
+    private string String(long place) => (ulong)place < (ulong)StringCount ? Encoding.UTF8.GetString(_strings[place]) : throw _file.InvalidElement("values", $"string {place} of {StringCount}");
+
+    private FieldValue Value(int field, long bits)
+    {
+        try
+        {
+            return FieldValue.OfBits(Fields[field].Kind, bits);
+        }
+        catch (ArgumentException e)
+        {
+            throw _file.InvalidElement("values", $"field '{Fields[field].Name}': {e.Message}");
+        }
+    }
 }

@@ -101,7 +101,14 @@ public readonly record struct FieldValue
         _ => Bits != 0 ? "true" : "false",
     };
 
-    internal static FieldValue OfBits(FieldKind kind, long bits) => new(kind, bits);
+    /// <summary>What <see cref="Bits"/> gave; <see cref="ArgumentException"/> for bits that no value of the kind has.</summary>
+    internal static FieldValue OfBits(FieldKind kind, long bits) => kind switch
+    {
+        FieldKind.Number when !double.IsNaN(BitConverter.Int64BitsToDouble(bits)) => new(kind, bits),
+        FieldKind.Date when bits >= DateTime.MinValue.Ticks && bits <= DateTime.MaxValue.Ticks => new(kind, bits),
+        FieldKind.Bool when bits is 0 or 1 => new(kind, bits),
+        _ => throw new ArgumentException($"{bits:x} is no value of kind {kind}"),
+    };
 
     private static bool TryParseDate(string text, out DateTimeOffset date) =>
         DateTimeOffset.TryParseExact(text, ["yyyy-MM-dd", "yyyy-MM-ddTHH:mm", "yyyy-MM-ddTHH:mm:ss", "yyyy-MM-ddTHH:mm:ss.FFFFFFF", "yyyy-MM-ddTHH:mmK", "yyyy-MM-ddTHH:mm:ssK", "yyyy-MM-ddTHH:mm:ss.FFFFFFFK"], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out date);

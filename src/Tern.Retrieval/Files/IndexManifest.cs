@@ -46,7 +46,7 @@ internal sealed record IndexManifest
         string path = Path.Combine(directory, FileName);
         using (Stream stream = files.Create(path + ".tmp"))
         {
-            JsonSerializer.Serialize(stream, this with { Checksum = ComputeChecksum() }, ManifestJsonContext.Default.IndexManifest);
+            JsonSerializer.Serialize(stream, WithChecksum(), ManifestJsonContext.Default.IndexManifest);
             stream.Write("\n"u8);
             files.Sync(stream);
         }
@@ -85,6 +85,11 @@ internal sealed record IndexManifest
             throw new InvalidDataException($"{path}: section 'manifest' at offset 0: format version {manifest.Version}, this build reads {SectionFile.Version}; build the index again");
         }
 
+        if (manifest.DocumentCount < 0 || manifest.Dimension < 0 || manifest.FileNameOfSegment.Length == 0 || manifest.FileNameOfSegment != Path.GetFileName(manifest.FileNameOfSegment))
+        {
+            throw new InvalidDataException($"{path}: section 'manifest' at offset 0: {manifest.DocumentCount} documents of {manifest.Dimension} in '{manifest.FileNameOfSegment}' cannot be; build the index again");
+        }
+
         return manifest.Kind == kind ? manifest : throw new InvalidDataException($"{path}: section 'manifest' at offset 0: a {manifest.Kind} index where a {kind} one is needed");
     }
 
@@ -101,11 +106,13 @@ internal sealed record IndexManifest
         return file;
     }
 
+    public IndexManifest WithChecksum() => this with { Checksum = ComputeChecksum() };
+
     public static string Hex(ulong hash) => hash.ToString("x16", System.Globalization.CultureInfo.InvariantCulture);
 
     private string ComputeChecksum() => Hex(XxHash3.HashToUInt64(JsonSerializer.SerializeToUtf8Bytes(this with { Checksum = "" }, ManifestJsonContext.Default.IndexManifest)));
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(IndexManifest))]
 internal sealed partial class ManifestJsonContext : JsonSerializerContext;

@@ -6,19 +6,17 @@ namespace Tern.Retrieval.Files;
 /// </summary>
 internal sealed class PageGuard(long pageCount, Action<long> verifyPage)
 {
-    private readonly int[] _verified = new int[(pageCount + 31) / 32];
+    private readonly OnceFlags _verified = new(pageCount);
 
     /// <summary>Returns once every page of the bytes is known to be whole; else throws what verifying a page throws.</summary>
     public void Check(long offset, long byteCount)
     {
         for (long page = offset / SectionFile.PageByteCount; page * SectionFile.PageByteCount < offset + byteCount; page++)
         {
-            int bit = 1 << (int)(page & 31);
-            ref int word = ref _verified[page >> 5];
-            if ((Volatile.Read(ref word) & bit) == 0)
+            if (!_verified.IsSet(page))
             {
                 verifyPage(page);
-                Interlocked.Or(ref word, bit);
+                _verified.Set(page);
             }
         }
     }

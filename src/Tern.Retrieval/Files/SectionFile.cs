@@ -33,6 +33,7 @@ internal sealed unsafe class SectionFile : IDisposable
 
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
+    private readonly GuardedMemory? _memory;
     private readonly byte* _start;
     private SectionEntry[] _sections = [];
     private ulong* _pageHashes;
@@ -51,12 +52,13 @@ internal sealed unsafe class SectionFile : IDisposable
         ReadTables(magic);
     }
 
-    private SectionFile(string path, ulong magic, ReadOnlySpan<byte> content)
+    private SectionFile(string path, ulong magic, ReadOnlySpan<byte> content, bool isGuarded)
     {
         Path = path;
         ByteCount = content.Length;
         CheckLength();
-        _start = (byte*)NativeMemory.AlignedAlloc((nuint)content.Length, 64);
+        _memory = isGuarded ? new GuardedMemory(content.Length) : null;
+        _start = _memory is null ? (byte*)NativeMemory.AlignedAlloc((nuint)content.Length, 64) : _memory.Start;
         content.CopyTo(new Span<byte>(_start, content.Length));
         ReadTables(magic);
     }
@@ -80,8 +82,11 @@ internal sealed unsafe class SectionFile : IDisposable
         return new SectionFile(path, magic);
     }
 
-    /// <summary>A copy of a file's bytes instead of the file; the path only names it in errors.</summary>
-    public static SectionFile Open(string path, ulong magic, ReadOnlySpan<byte> content) => new(path, magic, content);
+    /// <summary>
+    /// A copy of a file's bytes instead of the file; the path only names it in errors. A guarded copy lies between pages that end
+    /// the process when they are read.
+    /// </summary>
+    public static SectionFile Open(string path, ulong magic, ReadOnlySpan<byte> content, bool isGuarded = false) => new(path, magic, content, isGuarded);
 
     public bool Has(string name) => Array.Exists(_sections, section => section.Name == NameCode(name));
 
@@ -209,6 +214,12 @@ internal sealed unsafe class SectionFile : IDisposable
         if (!_disposed)
         {
             _disposed = true;
+            if (_memory is not null)
+            {
+                _memory.Dispose();
+                return;
+            }
+
             if (_view is null)
             {
                 NativeMemory.AlignedFree(_start);
@@ -286,14 +297,41 @@ internal sealed unsafe class SectionFile : IDisposable
         }
 
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(header[16..]);
-        var sections = MemoryMarshal.Cast<byte, SectionEntry>(header[TableOffset..HeaderHashOffset])[..(int)BinaryPrimitives.ReadUInt32LittleEndian(header[12..])].ToArray();
+        uint count = BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
+        if (count is < 1 or > MaxSectionCount)
+        {
+            throw Invalid("header", 12, $"{count} sections where there are 1 to {MaxSectionCount}; build it again");
+        }
+
+        SectionEntry[] sections = MemoryMarshal.Cast<byte, SectionEntry>(header[TableOffset..HeaderHashOffset])[..(int)count].ToArray();
         if (length != (ulong)ByteCount)
         {
             string cut = sections.Where(section => section.Offset + section.Length > (ulong)ByteCount).Select(section => NameText(section.Name)).FirstOrDefault("end of file");
             throw Invalid(cut, ByteCount, $"the file has {ByteCount} bytes, its header says {length}: it was {(length > (ulong)ByteCount ? "truncated" : "extended")}; build it again");
         }
 
+        CheckPlaces(sections);
         return sections;
+    }
+
+    /// <summary>Each section begins where the one before ends, at the next multiple of 64, and slack for wide loads follows the last.</summary>
+    private void CheckPlaces(SectionEntry[] sections)
+    {
+        ulong end = HeaderByteCount;
+        for (int i = 0; i < sections.Length; i++)
+        {
+            if (sections[i].Offset != ((end + 63) & ~63UL) || sections[i].Length > (ulong)ByteCount || sections[i].Offset + sections[i].Length > (ulong)ByteCount)
+            {
+                throw Invalid("header", TableOffset + (i * EntryByteCount), $"section '{NameText(sections[i].Name)}' at {sections[i].Offset} with {sections[i].Length} bytes does not follow the one before; build it again");
+            }
+
+            end = sections[i].Offset + sections[i].Length;
+        }
+
+        if ((ulong)ByteCount != ((end + 63) & ~63UL) + 64)
+        {
+            throw Invalid("header", 16, $"the sections end at {end} of {ByteCount} bytes; build it again");
+        }
     }
 
     private SectionEntry Find(string name) => _sections[Index(name)];

@@ -121,7 +121,7 @@ internal sealed record GenerationManifest
     public void WriteAside(IFileSystem files, string directory)
     {
         using Stream stream = files.Create(Path.Combine(directory, GenerationFiles.Name(Generation)) + ".tmp");
-        JsonSerializer.Serialize(stream, this with { Checksum = ComputeChecksum() }, GenerationJsonContext.Default.GenerationManifest);
+        JsonSerializer.Serialize(stream, WithChecksum(), GenerationJsonContext.Default.GenerationManifest);
         stream.Write("\n"u8);
         files.Sync(stream);
     }
@@ -156,14 +156,46 @@ internal sealed record GenerationManifest
             throw Invalid(path, $"format version {manifest.Version}, this build reads {CurrentVersion}");
         }
 
+        manifest.Check(path);
         return manifest;
     }
+
+    /// <summary>Whether all values are ones that a writer writes, so that no reader meets another.</summary>
+    private void Check(string path)
+    {
+        try
+        {
+            _ = Settings;
+        }
+        catch (ArgumentException e)
+        {
+            throw Invalid(path, e.Message);
+        }
+
+        if (Generation < 1 || Commit < 0 || Dimension < 1 || !(LargestWeight >= 0) || float.IsInfinity(LargestWeight) || !(ImpactScale >= 0) || float.IsInfinity(ImpactScale) || !IsName(Log))
+        {
+            throw Invalid(path, $"generation {Generation}, commit {Commit}, dimension {Dimension}, weights up to {LargestWeight}, scale {ImpactScale} or log '{Log}' cannot be");
+        }
+
+        foreach (GenerationSegment? segment in Segments)
+        {
+            if (segment is null || !IsName(segment.Directory) || segment.DocumentCount < 0 || segment.DeletedCount < 0 || segment.DeletedCount > segment.DocumentCount || (segment.DeletedFile.Length > 0 && !IsName(segment.DeletedFile)))
+            {
+                throw Invalid(path, $"segment '{segment?.Directory}' with {segment?.DocumentCount} documents, {segment?.DeletedCount} of them deleted, cannot be");
+            }
+        }
+    }
+
+    /// <summary>A file of the index's own directory, not one that a path leads to.</summary>
+    private static bool IsName(string name) => name.Length > 0 && name == Path.GetFileName(name) && name != "..";
+
+    public GenerationManifest WithChecksum() => this with { Checksum = ComputeChecksum() };
 
     private static InvalidDataException Invalid(string path, string problem) => new($"{path}: section 'manifest' at offset 0: {problem}; restore the index or build it again");
 
     private string ComputeChecksum() => IndexManifest.Hex(XxHash3.HashToUInt64(JsonSerializer.SerializeToUtf8Bytes(this with { Checksum = "" }, GenerationJsonContext.Default.GenerationManifest)));
 }
 
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(GenerationManifest))]
 internal sealed partial class GenerationJsonContext : JsonSerializerContext;

@@ -6,7 +6,7 @@ namespace Tern.Retrieval;
 internal static class IndexOpening
 {
     /// <param name="opened">Segments of an earlier generation; those that are still there are shared.</param>
-    public static SegmentedIndex Open(string directory, bool verify, IReadOnlyList<Segment> opened)
+    public static SegmentedIndex Open(IFileSystem files, string directory, bool verify, IReadOnlyList<Segment> opened)
     {
         for (int attempt = 0; ; attempt++)
         {
@@ -14,7 +14,7 @@ internal static class IndexOpening
             {
                 try
                 {
-                    return OpenBuilt(directory, verify);
+                    return OpenBuilt(files, directory, verify);
                 }
                 catch (Exception e) when (e is FileNotFoundException or InvalidDataException && attempt < 100 && GenerationFiles.List(directory).Count > 0)
                 {
@@ -25,7 +25,7 @@ internal static class IndexOpening
 
             try
             {
-                return Open(directory, verify, newest.Manifest, newest.Pin, opened);
+                return Open(files, directory, verify, newest.Manifest, newest.Pin, opened);
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or InvalidDataException && attempt < 100 && GenerationFiles.List(directory) is [.., var last] && last != newest.Manifest.Generation)
             {
@@ -75,18 +75,18 @@ internal static class IndexOpening
         }
     }
 
-    private static SegmentedIndex OpenBuilt(string directory, bool verify)
+    private static SegmentedIndex OpenBuilt(IFileSystem files, string directory, bool verify)
     {
         if (!File.Exists(Path.Combine(directory, IndexManifest.FileName)))
         {
-            IndexManifest.Load(PhysicalFiles.Instance, directory, "sparse");
+            IndexManifest.Load(files, directory, "sparse");
         }
 
-        var segment = Segment.Open(PhysicalFiles.Instance, directory, ".", verify);
-        return new SegmentedIndex(directory, verify, segment.Settings, [new SegmentView(segment, new DeletedDocuments(segment.DocumentCount), 0)], 0, 0, null);
+        var segment = Segment.Open(files, directory, ".", verify);
+        return new SegmentedIndex(files, directory, verify, segment.Settings, [new SegmentView(segment, new DeletedDocuments(segment.DocumentCount), 0)], 0, 0, null);
     }
 
-    private static SegmentedIndex Open(string directory, bool verify, GenerationManifest manifest, FileStream pin, IReadOnlyList<Segment> opened)
+    private static SegmentedIndex Open(IFileSystem files, string directory, bool verify, GenerationManifest manifest, FileStream pin, IReadOnlyList<Segment> opened)
     {
         IndexSettings settings = manifest.Settings;
         var segments = new List<(Segment Segment, DeletedDocuments Deleted)>();
@@ -95,14 +95,14 @@ internal static class IndexOpening
             foreach (GenerationSegment entry in manifest.Segments)
             {
                 Segment segment = opened.FirstOrDefault(s => s.Name == entry.Directory && s.Checksum == entry.Checksum)?.Hold()
-                    ?? Segment.Open(PhysicalFiles.Instance, directory, entry.Directory, verify);
+                    ?? Segment.Open(files, directory, entry.Directory, verify);
                 segments.Add((segment, new DeletedDocuments(0)));
-                segment.Require(directory, entry);
-                segments[^1] = (segment, DeletedDocuments.Read(PhysicalFiles.Instance, directory, entry));
+                segment.Require(directory, entry, settings);
+                segments[^1] = (segment, DeletedDocuments.Read(files, directory, entry));
             }
 
             string logPath = Path.Combine(directory, manifest.Log);
-            LogContent log = ReadLog(PhysicalFiles.Instance, logPath, manifest);
+            LogContent log = ReadLog(files, logPath, manifest);
             Delete(log.Changes.Keys, segments);
             if (log.Changes.Values.Any(document => document is not null))
             {
@@ -110,7 +110,7 @@ internal static class IndexOpening
                 segments.Add((segment, new DeletedDocuments(segment.DocumentCount)));
             }
 
-            return new SegmentedIndex(directory, verify, settings, Views(segments), manifest.Generation, log.Commit, pin);
+            return new SegmentedIndex(files, directory, verify, settings, Views(segments), manifest.Generation, log.Commit, pin);
         }
         catch
         {

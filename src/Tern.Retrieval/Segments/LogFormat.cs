@@ -19,7 +19,7 @@ internal static class LogFormat
     public const int Version = 1;
     public const int SectorByteCount = 512;
     public const int RecordsOffset = 3 * SectorByteCount;
-    private const int RecordHeaderByteCount = 24;
+    public const int RecordHeaderByteCount = 24;
 
     /// <summary>"TernLog" in ASCII.</summary>
     private static readonly ulong Magic = Files.SectionFile.NameCode("TernLog");
@@ -143,7 +143,8 @@ internal static class LogFormat
         return Hash(log[..byteCount]) == BinaryPrimitives.ReadUInt64LittleEndian(log[16..]);
     }
 
-    private static ulong Hash(ReadOnlySpan<byte> record)
+    /// <summary>Of a whole record, without the place of the hash itself.</summary>
+    public static ulong Hash(ReadOnlySpan<byte> record)
     {
         var hash = new XxHash3();
         hash.Append(record[..16]);
@@ -239,6 +240,12 @@ internal static class LogFormat
     private static T[] Values<T>(BinaryReader reader, int count)
         where T : unmanaged
     {
+        // A wrong count must not cost the memory that it asks for.
+        if (count > (reader.BaseStream.Length - reader.BaseStream.Position) / System.Runtime.CompilerServices.Unsafe.SizeOf<T>())
+        {
+            throw new EndOfStreamException($"{count} values do not fit the record");
+        }
+
         var values = new T[count];
         reader.BaseStream.ReadExactly(System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()));
         return values;

@@ -75,7 +75,7 @@ internal sealed class Segment
             }
 
             payloads = files.Exists(Path.Combine(directory, DocumentStore.FileName)) ? DocumentStore.Open(files, directory, verify) : null;
-            FieldColumns? fields = files.Exists(Path.Combine(directory, FieldColumns.FileName)) ? FieldColumns.Open(files, directory) : null;
+            FieldColumns? fields = files.Exists(Path.Combine(directory, FieldColumns.FileName)) ? FieldColumns.Open(files, directory, verify) : null;
             var segment = new Segment(name, sparse, dense, payloads, fields);
             if ((payloads is not null && payloads.DocumentCount != segment.DocumentCount) || (fields is not null && fields.DocumentCount != segment.DocumentCount))
             {
@@ -96,12 +96,19 @@ internal sealed class Segment
 
     public static string Directory(string root, string name) => name == "." ? root : Path.Combine(root, name);
 
-    /// <summary>Whether the files are those that a generation names; else throws.</summary>
-    public void Require(string root, GenerationSegment expected)
+    /// <summary>Whether the files are those that a generation names and what it says of all segments is true of this one; else throws.</summary>
+    public void Require(string root, GenerationSegment expected, IndexSettings settings)
     {
         if (DocumentCount != expected.DocumentCount || Checksum != expected.Checksum || PayloadChecksum != expected.PayloadChecksum || FieldsChecksum != expected.FieldsChecksum)
         {
             throw new InvalidDataException($"{Directory(root, Name)}: section 'header' at offset 0: not the segment that the generation describes (files of another build); restore the index or build it again");
+        }
+
+        IndexSettings own = Settings;
+        string? differs = settings.Differs(own) ?? (settings.HasPayload != own.HasPayload ? $"it stores {(own.HasPayload ? "" : "no ")}payloads" : null);
+        if (differs is not null)
+        {
+            throw new InvalidDataException($"{Directory(root, Name)}: section 'header' at offset 0: not what the generation says of all segments: {differs}; restore the index or build it again");
         }
     }
 

@@ -11,6 +11,7 @@ namespace Tern.Retrieval;
 /// </summary>
 public sealed class SegmentedIndex : IDisposable
 {
+    private readonly IFileSystem _files;
     private readonly string _directory;
     private readonly bool _verify;
     private readonly SegmentView[] _views;
@@ -20,8 +21,9 @@ public sealed class SegmentedIndex : IDisposable
     private readonly Stack<Hit[][]> _pool = new();
     private bool _disposed;
 
-    internal SegmentedIndex(string directory, bool verify, IndexSettings settings, SegmentView[] views, long generation, long commit, FileStream? pin)
+    internal SegmentedIndex(IFileSystem files, string directory, bool verify, IndexSettings settings, SegmentView[] views, long generation, long commit, FileStream? pin)
     {
+        _files = files;
         _directory = directory;
         _verify = verify;
         _views = views;
@@ -68,13 +70,15 @@ public sealed class SegmentedIndex : IDisposable
     /// Opens the last commit. With <paramref name="verify"/> every checksum is compared, a fraction of a second per gigabyte.
     /// Damage is an <see cref="InvalidDataException"/> naming file, section and offset.
     /// </summary>
-    public static SegmentedIndex Open(string directory, bool verify = true) => IndexOpening.Open(directory, verify, []);
+    public static SegmentedIndex Open(string directory, bool verify = true) => Open(PhysicalFiles.Instance, directory, verify);
+
+    internal static SegmentedIndex Open(IFileSystem files, string directory, bool verify) => IndexOpening.Open(files, directory, verify, []);
 
     /// <summary>The index as a later commit left it, or null where there is none; shares the segments that both have.</summary>
     public SegmentedIndex? OpenNewer()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        SegmentedIndex newest = IndexOpening.Open(_directory, _verify, [.. _views.Select(view => view.Segment)]);
+        SegmentedIndex newest = IndexOpening.Open(_files, _directory, _verify, [.. _views.Select(view => view.Segment)]);
         if (newest.Commit > Commit || newest.Generation > Generation)
         {
             return newest;

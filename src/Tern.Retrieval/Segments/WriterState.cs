@@ -43,7 +43,7 @@ internal sealed record WriterState(GenerationManifest Manifest, LogWriter Log, L
             {
                 var segment = Segment.Open(files, directory, entry.Directory, verify: true);
                 segments.Add((segment, new DeletedDocuments(segment.DocumentCount)));
-                segment.Require(directory, entry);
+                segment.Require(directory, entry, newest.Manifest.Settings);
                 segments[^1] = (segment, DeletedDocuments.Read(files, directory, entry));
             }
 

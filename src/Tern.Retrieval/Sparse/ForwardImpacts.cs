@@ -35,12 +35,15 @@ internal static unsafe class ForwardImpacts
         }
     }
 
+    /// <summary>Bits of each impact of a group.</summary>
+    public static int Width(byte header) => (header >> HeaderShift) + 1;
+
     /// <summary>Reads the impacts of all groups; reads up to a byte further.</summary>
     public static void Read(byte* headers, byte* source, Span<byte> impacts)
     {
         for (int done = 0; done < impacts.Length; done += SegmentFormat.GroupSize)
         {
-            int width = (*headers++ >> HeaderShift) + 1;
+            int width = Width(*headers++);
             int count = Math.Min(SegmentFormat.GroupSize, impacts.Length - done);
             for (int i = 0, bit = 0; i < count; i++, bit += width)
             {

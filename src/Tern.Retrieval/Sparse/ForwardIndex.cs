@@ -7,6 +7,7 @@ namespace Tern.Retrieval;
 /// <summary>A view of the documents' vectors in a mapped segment, verified page by page as it is used. Safe for concurrent readers.</summary>
 internal sealed unsafe class ForwardIndex
 {
+    private readonly SectionFile _file;
     private readonly Postings _postings;
     private readonly byte* _vectors;
     private readonly long _byteCount;
@@ -19,6 +20,7 @@ internal sealed unsafe class ForwardIndex
 
     public ForwardIndex(SectionFile file, Postings postings)
     {
+        _file = file;
         _postings = postings;
         int documentCount = postings.DocumentCount;
         file.Verify("fwdbase");
@@ -27,6 +29,7 @@ internal sealed unsafe class ForwardIndex
         _bases = file.Pointer<ulong>("fwdbase", ((long)documentCount + ForwardIndexWriter.DocumentsPerBase - 1) / ForwardIndexWriter.DocumentsPerBase);
         _offsets = file.Pointer<uint>("fwdoff", documentCount);
         _rowsByRank = file.Pointer<int>("fwdrow", postings.Parameters.TermCount);
+        CheckRows();
         _guard = file.Guard("forward");
         _offsetGuard = file.Guard("fwdoff");
         _rankOfRow = new Lazy<int[]>(() =>
@@ -51,7 +54,7 @@ internal sealed unsafe class ForwardIndex
         var ranks = new uint[count + SegmentFormat.GroupSize];
         var terms = new int[count];
         var weights = new float[count];
-        bool isFloat = _postings.Precision == ImpactPrecision.Float32;
+        bool isFloat = IsFloat;
         int groupCount = GapCodec.GroupCount(count);
         byte[] widths = new ReadOnlySpan<byte>(at, groupCount).ToArray();
         if (!isFloat)
@@ -91,11 +94,18 @@ internal sealed unsafe class ForwardIndex
 
         for (int i = 0; i < count; i++)
         {
-            terms[i] = _postings.Entry(_rowsByRank[ranks[i]])->Term;
+            terms[i] = _postings.Entry(_rowsByRank[CheckRank(ranks[i], document)])->Term;
         }
 
         Array.Sort(terms, weights);
-        return new SparseVector(terms, weights);
+        try
+        {
+            return new SparseVector(terms, weights);
+        }
+        catch (ArgumentException e)
+        {
+            throw Invalid(document, e.Message);
+        }
     }
 
     /// <summary>
@@ -112,7 +122,7 @@ internal sealed unsafe class ForwardIndex
         found.Clear();
         for (int i = 0; i < count; i++)
         {
-            int place = placeOfRank[ranks[i]];
+            int place = placeOfRank[CheckRank(ranks[i], document)];
             if (place != 0)
             {
                 found[place - 1] = Unsafe.ReadUnaligned<float>(values + (sizeof(float) * (long)i));
@@ -128,27 +138,79 @@ internal sealed unsafe class ForwardIndex
             }
         }
 
-        return sum;
+        return !float.IsNaN(sum) ? sum : throw Invalid(document, "its weights are no numbers");
     }
 
-    /// <summary>The widths of a document's ranks, all of its bytes verified.</summary>
+    /// <summary>The widths of a document's ranks, all of its bytes verified and its parts known to fill them.</summary>
     private byte* Find(int document, out int count)
     {
         long start = Start(document);
         long end = document + 1 < _postings.DocumentCount ? Start(document + 1) : _byteCount;
+        if (start < 0 || end < start || end > _byteCount)
+        {
+            throw Invalid(document, $"it reaches from {start} to {end} of {_byteCount} bytes");
+        }
+
         _guard.Check(start, end - start);
         byte* at = _vectors + start;
         count = 0;
-        for (int shift = 0; ; shift += 7)
+        for (int shift = 0; shift < 35 && start < end; shift += 7, start++)
         {
             byte part = *at++;
             count |= (part & 127) << shift;
             if (part < 128)
             {
-                return at;
+                return Fills(at, count, _vectors + end) ? at : throw Invalid(document, $"{count} terms do not fill its {_vectors + end - at} bytes");
             }
         }
+
+        throw Invalid(document, "its number of terms does not end");
     }
+
+    private bool IsFloat => _postings.Precision == ImpactPrecision.Float32;
+
+    /// <summary>Whether the groups that their headers announce, and the weights, are all there is up to the end.</summary>
+    private bool Fills(byte* headers, int count, byte* end)
+    {
+        if (count < 0 || count > _postings.Parameters.TermCount || GapCodec.GroupCount(count) > end - headers)
+        {
+            return false;
+        }
+
+        long byteCount = GapCodec.GroupCount(count) + (IsFloat ? (long)sizeof(float) * count : 0);
+        for (int done = 0; done < count; done += SegmentFormat.GroupSize)
+        {
+            byte header = headers[done / SegmentFormat.GroupSize];
+            int members = Math.Min(SegmentFormat.GroupSize, count - done);
+            if (IsFloat && header > 32)
+            {
+                return false;
+            }
+
+            byteCount += IsFloat ? GapCodec.ByteCount(members, header) : GapCodec.ByteCount(members, header & ForwardImpacts.GapWidthMask) + GapCodec.ByteCount(members, ForwardImpacts.Width(header));
+        }
+
+        return byteCount == end - headers;
+    }
+
+    private uint CheckRank(uint rank, int document) => rank < (uint)_postings.Parameters.TermCount ? rank : throw Invalid(document, $"rank {rank} of {_postings.Parameters.TermCount} terms");
+
+    private void CheckRows()
+    {
+        var seen = new bool[_postings.Parameters.TermCount];
+        for (int rank = 0; rank < seen.Length; rank++)
+        {
+            int row = _rowsByRank[rank];
+            if ((uint)row >= (uint)seen.Length || seen[row])
+            {
+                throw _file.InvalidElement("fwdrow", $"rank {rank} has row {row} of {seen.Length}, or another has it too; build the index again");
+            }
+
+            seen[row] = true;
+        }
+    }
+
+    private InvalidDataException Invalid(int document, string problem) => _file.InvalidElement("forward", $"the vector of document {document}: {problem}; build the index again");
 
     private long Start(int document)
     {

@@ -1,11 +1,12 @@
+using System.Buffers;
 using Tern.Retrieval.Files;
 using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
 /// <summary>
-/// A view of a mapped segment: what search algorithms read. The tables are checked when it opens, lists and maxima page
-/// by page when a query first uses them. Safe for concurrent readers.
+/// A view of a mapped segment: what search algorithms read. The tables are checked when it opens, each list and its maxima,
+/// pages and structure, when a query first uses them. Safe for concurrent readers.
 /// </summary>
 internal sealed unsafe class Postings
 {
@@ -20,9 +21,13 @@ internal sealed unsafe class Postings
     private readonly long _maximaByteCount;
     private readonly PageGuard _listGuard;
     private readonly PageGuard _maximaGuard;
+    private readonly SectionFile _file;
+    private readonly OnceFlags _checkedLists;
+    private readonly OnceFlags _checkedMaxima;
 
     public Postings(SectionFile file)
     {
+        _file = file;
         file.Verify("params");
         file.Verify("terms");
         Parameters = *file.Pointer<SegmentParameters>("params", 1);
@@ -34,15 +39,23 @@ internal sealed unsafe class Postings
             throw file.InvalidElement("params", $"windows of {p.WindowSize} and leaves of {p.LeafSize} documents, lists called short up to {p.LongestShortList} postings, precision {p.Precision}, layout {p.Layout}, vectors of code {p.ForwardCode} are of another version; build the index again");
         }
 
+        if (p.DocumentCount < 0 || p.VocabularySize < 0 || p.TermCount < 0 || p.TermCount > p.VocabularySize || p.PostingCount < 0 || (p.PostingCount > 0 && !(p.ImpactScale > 0)) || float.IsInfinity(p.ImpactScale))
+        {
+            throw file.InvalidElement("params", $"{p.DocumentCount} documents, {p.TermCount} of {p.VocabularySize} terms, {p.PostingCount} postings, scale {p.ImpactScale} cannot be; build the index again");
+        }
+
         _terms = file.Pointer<TermEntry>("terms", p.TermCount);
         Ranks = file.Pointer<int>("idrank", p.DocumentCount);
         _lists = file.Pointer<byte>("postings", out _listByteCount);
         _maxima = file.Pointer<byte>("maxima", out _maximaByteCount);
         _listGuard = file.Guard("postings");
         _maximaGuard = file.Guard("maxima");
+        CheckTerms();
+        _checkedLists = new OnceFlags(p.TermCount);
+        _checkedMaxima = new OnceFlags(p.TermCount);
         WindowCount = SegmentFormat.WindowCount(p.DocumentCount);
         SpanCount = SegmentFormat.SpanCount(p.DocumentCount);
-        _rowOfTerm = p.VocabularySize <= (8L * p.TermCount) + TableOverhead && p.TermCount > 0 ? TableOfRows(file) : [];
+        _rowOfTerm = p.VocabularySize <= (8L * p.TermCount) + TableOverhead && p.TermCount > 0 ? TableOfRows() : [];
     }
 
     public SegmentParameters Parameters { get; }
@@ -92,11 +105,16 @@ internal sealed unsafe class Postings
 
     public TermEntry* Entry(int row) => _terms + row;
 
-    /// <summary>The first byte of a list, all of it verified.</summary>
+    /// <summary>The first byte of a list, all of it verified and known to be well formed.</summary>
     public byte* List(int row)
     {
         long start = (long)_terms[row].PostingOffset;
         _listGuard.Check(start, ListEnd(row) - start);
+        if (!_checkedLists.IsSet(row))
+        {
+            CheckList(row, default);
+        }
+
         return _lists + start;
     }
 
@@ -113,34 +131,94 @@ internal sealed unsafe class Postings
 
     public long ListByteCount(int row) => ListEnd(row) - (long)_terms[row].PostingOffset;
 
-    /// <summary>The block maxima of a long list, all of them verified.</summary>
+    /// <summary>The block maxima of a long list, all of them verified and known to be those of its leaves.</summary>
     public BlockMaxima Maxima(int row)
     {
         long start = (long)_terms[row].MaximaOffset;
         long end = row + 1 < Parameters.TermCount ? (long)_terms[row + 1].MaximaOffset : _maximaByteCount;
         _maximaGuard.Check(start, end - start);
+        if (!_checkedMaxima.IsSet(row))
+        {
+            CheckMaxima(row, start, end - start);
+        }
+
         return new BlockMaxima(_maxima + start, SpanCount);
     }
 
     /// <summary>In how many documents a term occurs.</summary>
     public int DocumentFrequency(int term) => Find(term) is var row and >= 0 ? _terms[row].DocumentFrequency : 0;
 
-    private int[] TableOfRows(SectionFile file)
+    private int[] TableOfRows()
     {
         var table = new int[Parameters.VocabularySize];
         Array.Fill(table, -1);
         for (int row = 0; row < Parameters.TermCount; row++)
         {
-            int term = _terms[row].Term;
-            if ((uint)term >= (uint)table.Length)
-            {
-                throw file.InvalidElement("terms", $"row {row} has term {term} of a vocabulary of {table.Length}; build the index again");
-            }
-
-            table[term] = row;
+            table[_terms[row].Term] = row;
         }
 
         return table;
+    }
+
+    private void CheckTerms()
+    {
+        long postings = 0, previous = -1;
+        ulong lists = 0, maxima = 0;
+        for (int row = 0; row < Parameters.TermCount; row++)
+        {
+            TermEntry* entry = _terms + row;
+            if (entry->Term <= previous || entry->Term >= Parameters.VocabularySize || entry->DocumentFrequency < 1 || entry->DocumentFrequency > Parameters.DocumentCount
+                || entry->PostingOffset < lists || entry->PostingOffset > (ulong)_listByteCount || entry->MaximaOffset < maxima || entry->MaximaOffset > (ulong)_maximaByteCount)
+            {
+                throw _file.Invalid("terms", _file.Place("terms").Offset + (row * (long)sizeof(TermEntry)), $"row {row}, term {entry->Term} in {entry->DocumentFrequency} documents, does not fit the lists; build the index again");
+            }
+
+            (previous, lists, maxima) = (entry->Term, entry->PostingOffset, entry->MaximaOffset);
+            postings += entry->DocumentFrequency;
+        }
+
+        if (postings != Parameters.PostingCount)
+        {
+            throw _file.InvalidElement("terms", $"{postings} postings where {Parameters.PostingCount} belong; build the index again");
+        }
+    }
+
+    private void CheckList(int row, Span<ulong> leaves)
+    {
+        TermEntry* entry = _terms + row;
+        byte* list = _lists + entry->PostingOffset;
+        string? problem = entry->IsLong
+            ? ListValidation.OfLong(list, ListByteCount(row), entry->DocumentFrequency, DocumentCount, Layout, leaves)
+            : ListValidation.OfShort(list, ListByteCount(row), entry->DocumentFrequency, DocumentCount);
+        if (problem is not null)
+        {
+            throw _file.Invalid("postings", _file.Place("postings").Offset + (long)entry->PostingOffset, $"the list of term {entry->Term}: {problem}; build the index again");
+        }
+
+        _checkedLists.Set(row);
+    }
+
+    private void CheckMaxima(int row, long start, long byteCount)
+    {
+        // Where postings are is known from the list alone.
+        ulong[] leaves = ArrayPool<ulong>.Shared.Rent(SpanCount);
+        try
+        {
+            Span<ulong> used = leaves.AsSpan(0, SpanCount);
+            used.Clear();
+            List(row);
+            CheckList(row, used);
+            if (ListValidation.OfMaxima(_maxima + start, byteCount, used) is { } problem)
+            {
+                throw _file.Invalid("maxima", _file.Place("maxima").Offset + start, $"those of term {_terms[row].Term}: {problem}; build the index again");
+            }
+        }
+        finally
+        {
+            ArrayPool<ulong>.Shared.Return(leaves);
+        }
+
+        _checkedMaxima.Set(row);
     }
 
     private long ListEnd(int row) => row + 1 < Parameters.TermCount ? (long)_terms[row + 1].PostingOffset : _listByteCount;

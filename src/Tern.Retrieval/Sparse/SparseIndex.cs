@@ -126,6 +126,8 @@ public sealed unsafe class SparseIndex : IDisposable
             return 0;
         }
 
+        // Searches read ranks by pointer.
+        _ids.CheckRanks();
         SearchContext context = Rent();
         try
         {

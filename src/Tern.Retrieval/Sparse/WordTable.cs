@@ -3,19 +3,15 @@ using Tern.Retrieval.Files;
 
 namespace Tern.Retrieval;
 
-/// <summary>The names of an index's terms, sorted by UTF-8 bytes; a term's id is its place. Checked when read.</summary>
-internal sealed unsafe class WordTable
+/// <summary>The names of an index's terms, sorted by UTF-8 bytes; a term's id is its place. Checked page by page as they are read.</summary>
+internal sealed class WordTable
 {
-    private readonly ulong* _starts;
-    private readonly byte* _bytes;
+    private readonly StringTable _words;
 
     public WordTable(SectionFile file, int count)
     {
         Count = count;
-        file.Verify("wrdstart");
-        file.Verify("wrdbytes");
-        _starts = file.Pointer<ulong>("wrdstart", (long)count + 1);
-        _bytes = file.Pointer<byte>("wrdbytes", (long)_starts[count]);
+        _words = new StringTable(file, "wrdstart", "wrdbytes", count);
     }
 
     public int Count { get; }
@@ -24,7 +20,7 @@ internal sealed unsafe class WordTable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(term);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(term, Count);
-        return Encoding.UTF8.GetString(Bytes(term));
+        return Encoding.UTF8.GetString(_words[term]);
     }
 
     /// <summary>The term's id, or −1.</summary>
@@ -36,7 +32,7 @@ internal sealed unsafe class WordTable
         for (int low = 0, high = Count - 1; low <= high;)
         {
             int middle = low + ((high - low) >> 1);
-            int compared = Bytes(middle).SequenceCompareTo(utf8);
+            int compared = _words[middle].SequenceCompareTo(utf8);
             if (compared == 0)
             {
                 return middle;
@@ -68,6 +64,4 @@ internal sealed unsafe class WordTable
 
         writer.Write<ulong>("wrdstart", starts);
     }
-
-    private ReadOnlySpan<byte> Bytes(int term) => new(_bytes + _starts[term], (int)(_starts[term + 1] - _starts[term]));
 }

@@ -1,4 +1,5 @@
 using Tern.Retrieval.Files;
+using Tern.Retrieval.Fuzzing;
 using Xunit;
 
 namespace Tern.Retrieval.Tests.Sparse;
@@ -78,6 +79,12 @@ public class CorruptionTests
                 ("maxima", index => index.Search([0], [1f], new Hit[1], new SparseSearchOptions { Algorithm = SearchAlgorithms.ByName("block-max") })),
                 ("forward", index => index.Vector(0)),
                 ("fwdoff", index => index.Vector(0)),
+                ("idstart", index => index.ExternalId(1049)),
+                ("idbytes", index => index.ExternalId(1049)),
+                ("idrank", index => index.Search([0], [1f], new Hit[1])),
+                ("idorder", index => index.TryFind("d7", out _)),
+                ("wrdstart", index => index.Words!.Word(15)),
+                ("wrdbytes", index => index.Words!.Word(15)),
             ])
         {
             (long offset, long length) = Place(path, section);
@@ -93,6 +100,46 @@ public class CorruptionTests
             using var whole = SparseIndex.Open(directory.Path, verify: false);
             use(whole);
         }
+    }
+
+    /// <summary>What a checksum cannot tell: right bytes of a program that wrote nonsense.</summary>
+    [Theory]
+    [InlineData("idrank", 4, 0x7F00_0000)]
+    [InlineData("idorder", 8, -2)]
+    [InlineData("idstart", 8, 0x7F00_0000)]
+    [InlineData("terms", 20, 2101)]
+    [InlineData("fwdrow", 0, 30)]
+    [InlineData("fwdoff", 4, 0x7F00_0000)]
+    [InlineData("postings", 4, 0x7F00_0000)]
+    [InlineData("maxima", 0, 0)]
+    [InlineData("wrdstart", 8, 0x7F00_0000)]
+    public void NonsenseBehindARightChecksumIsRefused(string section, int at, int value)
+    {
+        using var directory = new TemporaryDirectory();
+        string path = Build(directory);
+        byte[] bytes = File.ReadAllBytes(path);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan((int)Place(path, section).Offset + at), value);
+        ChecksumRewriter.Replace(path, bytes);
+        ChecksumRewriter.Rewrite(directory.Path, path);
+        var error = Assert.Throws<InvalidDataException>(() =>
+        {
+            using var index = SparseIndex.Open(directory.Path);
+            foreach (SearchAlgorithm algorithm in SearchAlgorithms.All)
+            {
+                index.Search([0, 1], [1f, 1f], new Hit[1], new SparseSearchOptions { Algorithm = algorithm });
+            }
+
+            for (int document = 0; document < 3; document++)
+            {
+                index.Vector(document);
+                index.ExternalId(document);
+            }
+
+            index.Words!.Word(0);
+            index.Words!.Word(1);
+        });
+        // Where a document begins is known to be wrong only of its vector.
+        Assert.StartsWith($"{path}: section '{(section == "fwdoff" ? "forward" : section)}' at offset ", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
