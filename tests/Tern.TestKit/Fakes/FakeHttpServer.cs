@@ -135,8 +135,16 @@ public abstract class FakeHttpServer : IDisposable
 
             byte[] body = Encoding.UTF8.GetBytes(answer.Body);
             context.Response.ContentType = "application/json";
-            await context.Response.OutputStream.WriteAsync(body);
-            context.Response.Close();
+            try
+            {
+                await context.Response.OutputStream.WriteAsync(body);
+                context.Response.Close();
+            }
+            catch (HttpListenerException)
+            {
+                // The client has gone, as it may on a slow machine; a server goes on with the next one.
+                context.Response.Abort();
+            }
         }
     }
 }
