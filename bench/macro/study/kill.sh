@@ -42,7 +42,7 @@ cat >"$work/plan.json" <<'PLAN'
     { "name": "CL", "loss": "nce", "batch_size": 32, "negative_count": 2, "learning_rate": 1e-3 },
     { "name": "CL+KD", "loss": "nce_kldiv", "batch_size": 32, "negative_count": 2, "learning_rate": 1e-3 }
   ],
-  "seeds": [1], "vocabulary_size": 600, "budget_flops": 3e11
+  "seeds": [1], "vocabulary_size": 600, "budget_flops": 2e11
 }
 PLAN
 
@@ -68,7 +68,7 @@ for ((kill = 1; kill <= kills; kill++)); do
     sleep "$after"
     if ! kill -9 "$pid" 2>/dev/null; then report "| $kill | the study ended before | | | |"; break; fi
     wait "$pid" 2>/dev/null || true
-    read -r step cell <<<"$(newest) -" || true
+    read -r step cell _ <<<"$(newest) - -"
     # What the next run says, as soon as it says it; it is killed in its turn, or ends.
     if [ "$kill" -lt "$kills" ] && [ "$step" != - ]; then expected="$cell: goes on from step $step of"; else expected=; fi
     done_before=$(finished)
@@ -83,7 +83,7 @@ for ((kill = 1; kill <= kills; kill++)); do
     else
         said="-"
     fi
-    report "| $kill | $after | $done_before | ${cell:--} ${step} | $said |"
+    report "| $kill | $after | $done_before | $cell $step | $said |"
 done
 (study "$work/killed") >"$work/killed.log" 2>&1
 (study "$work/whole") >"$work/whole.log" 2>&1

@@ -36,7 +36,7 @@ public sealed class TimePlanTests
 
     [Theory]
     [InlineData(3.2, "3 s")]
-    [InlineData(150, "2 min")]
+    [InlineData(156, "3 min")]
     [InlineData(9000, "2.5 h")]
     [InlineData(864000, "10.0 days")]
     public void TimesAreInTheUnitOfAReader(double seconds, string expected) => Assert.Equal(expected, TimePlan.Text(seconds));
