@@ -98,9 +98,19 @@ internal static class ModelCardCommand
         yield return ("before a document", contract.DocumentPrefix.Length == 0 ? "nothing" : $"`{contract.DocumentPrefix}`");
         yield return ("longest query, document", Invariant($"{contract.MaxQueryTokens}, {contract.MaxDocumentTokens} tokens"));
         yield return ("vector", contract.Kind == RepresentationKind.Dense
-            ? "mean of the tokens' final states, each normalised; scores are dot products"
+            ? $"{Pooling(contract.Pooling)}{(contract.NormalizeVectors ? ", scaled to length 1" : "")}; scores are dot products"
             : Invariant($"ln(1 + relu(max over tokens of {contract.LogitScale:0.########} · logit{(contract.HasTermBias ? " + bias" : "")})); scores are dot products"));
     }
+
+    private static string Pooling(DensePooling pooling) => pooling switch
+    {
+        DensePooling.NormalizedMean => "mean of the tokens' final states, each normalised",
+        DensePooling.Mean => "mean of the tokens' final states",
+        DensePooling.MeanSqrtLength => "sum of the tokens' final states by the root of their number",
+        DensePooling.WeightedMean => "mean of the tokens' final states, each weighted by its place",
+        DensePooling.LastToken => "final state of the last token",
+        _ => "final state of the first token",
+    };
 
     private static (string Name, string Value) Figure(string text)
     {

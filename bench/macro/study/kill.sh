@@ -62,10 +62,14 @@ report "| kill | after s | cells finished | newest checkpoint at the kill | next
 report "| ---: | ---: | ---: | --- | --- |"
 status=0
 for ((kill = 1; kill <= kills; kill++)); do
-    after="$((1 + RANDOM % 7)).$((RANDOM % 10))"
+    before="$(newest) $(finished)"
+    begun=$(date +%s%N)
     (study "$work/killed") >"$work/killed.log" 2>&1 &
     pid=$!
-    sleep "$after"
+    # Every second time only after it has done something new, so that a slow machine does not kill starts alone.
+    for ((i = 0; i < 1200 && kill % 2; i++)); do [ "$(newest) $(finished)" != "$before" ] && break; sleep 0.1; done
+    sleep "$((RANDOM % 5)).$((RANDOM % 10))"
+    after=$(awk -v t="$((($(date +%s%N) - begun) / 1000000))" 'BEGIN { printf "%.1f", t / 1000 }')
     if ! kill -9 "$pid" 2>/dev/null; then report "| $kill | the study ended before | | | |"; break; fi
     wait "$pid" 2>/dev/null || true
     read -r step cell _ <<<"$(newest) - -"

@@ -125,7 +125,7 @@ internal static class StudyCommand
         }
 
         var analysis = new StudyAnalysis(runner.Plan, records);
-        OutputFile.Write(terminal, runner.Paths.Csv, writer => writer.Write(StudyTables.Results(records)));
+        OutputFile.Write(terminal, runner.Paths.Csv, writer => writer.Write(StudyTables.Results(runner.Plan, records)));
         OutputFile.Write(terminal, runner.Paths.FitsCsv, writer => writer.Write(StudyTables.Fits(analysis)));
         OutputFile.Write(terminal, runner.Paths.ComparisonsCsv, writer => writer.Write(StudyTables.Comparisons(analysis)));
         OutputFile.Write(terminal, runner.Paths.RobustnessCsv, writer => writer.Write(StudyTables.Robustness(analysis)));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 using Tern.Pipelines.Study;
@@ -6,7 +7,7 @@ using Tern.Pipelines.Study;
 namespace Tern.Cli;
 
 /// <summary>Draws a study's charts: an SVG for the page, whose heading is the title, and a PNG with its title for slides, of each.</summary>
-internal static class StudyPlots
+internal static partial class StudyPlots
 {
     private const int Width = 760, Height = 420;
 
@@ -20,10 +21,13 @@ internal static class StudyPlots
         using Plot plot = Draw(chart);
         string svg = Path.Combine(directory, chart.Name + ".svg");
         plot.SaveSvg(svg, Width, Height);
-        plot.Title(chart.Title, size: 13);
+        plot.Title(chart.Title, size: 14);
         plot.SavePng(Path.Combine(directory, chart.Name + ".png"), Width, Height);
         string markup = File.ReadAllText(svg);
-        return markup[markup.IndexOf("<svg", StringComparison.Ordinal)..];
+
+        // With a view box it takes the width of the page; and the page's reader may lack the font of this machine.
+        markup = markup[markup.IndexOf("<svg", StringComparison.Ordinal)..].Replace("<svg ", Invariant($"<svg viewBox=\"0 0 {Width} {Height}\" "), StringComparison.Ordinal);
+        return FontFamily().Replace(markup, "font-family=\"$1, Verdana, sans-serif\"");
     }
 
     private static Plot Draw(StudyChart chart)
@@ -51,6 +55,7 @@ internal static class StudyPlots
         plot.XLabel(chart.XLabel);
         plot.YLabel(chart.YLabel);
         SetTicks(plot, chart);
+        plot.Font.Set(Fonts.Sans);
         plot.ShowLegend(Edge.Right);
         return plot;
     }
@@ -77,4 +82,7 @@ internal static class StudyPlots
 
         plot.Axes.Left.TickGenerator = new NumericAutomatic { LabelFormatter = value => value.ToString("0.00#", CultureInfo.InvariantCulture) };
     }
+
+    [GeneratedRegex("font-family=\"([^\"]*)\"")]
+    private static partial Regex FontFamily();
 }

@@ -6,10 +6,10 @@ public sealed record ChartSeries(string Type, string Objective, int ObjectiveNum
     public string Name => $"{Type} {Objective}";
 }
 
-/// <summary>A chart as data: whoever draws it needs nothing else.</summary>
-public sealed record StudyChart(string Name, string Title, string XLabel, string YLabel, bool XIsLogarithmic, IReadOnlyList<ChartSeries> Series);
+/// <summary>A chart as data: whoever draws it needs nothing else. The note says what its bars are.</summary>
+public sealed record StudyChart(string Name, string Title, string Note, string XLabel, string YLabel, bool XIsLogarithmic, IReadOnlyList<ChartSeries> Series);
 
-/// <summary>The charts of a study: quality against parameters, non-zeros and time of a search, and what errors in the supervision leave of it.</summary>
+/// <summary>The charts of a study: quality against parameters, operations of encoding, non-zeros and time of a search, and what errors in the supervision leave of it.</summary>
 public static class StudyCharts
 {
     public static IReadOnlyList<StudyChart> Of(StudyPlan plan, StudyAnalysis analysis) =>
@@ -17,6 +17,7 @@ public static class StudyCharts
         .. analysis.Collections.SelectMany(collection => new[]
         {
             Chart(plan, analysis, collection, "parameters", "non-embedding parameters", (r, _) => r.NonEmbeddingParameters),
+            Chart(plan, analysis, collection, "operations", "operations a token to encode", (r, _) => plan.EncodingFlopsPerToken(plan.Sizes.Single(s => s.Name == r.Size), r.Type)),
             Chart(plan, analysis, collection, "nonzeros", "non-zeros of a document", (_, m) => m.DocumentNonZeros),
             Chart(plan, analysis, collection, "microseconds", "microseconds a search", (_, m) => m.MicrosecondsPerQuery),
         }),
@@ -40,7 +41,7 @@ public static class StudyCharts
             }
         }
 
-        return new StudyChart($"{collection}-{name}", $"nDCG@10 on {collection} against {label}; bars from seed to seed", label, "nDCG@10", XIsLogarithmic: true, series);
+        return new StudyChart($"{collection}-{name}", $"nDCG@10 on {collection} against {label}", "Points are means over seeds, bars go from the lowest seed to the highest.", label, "nDCG@10", XIsLogarithmic: true, series);
     }
 
     private static StudyChart Robustness(StudyPlan plan, string collection, string errors, string size, RobustnessPoint[] points)
@@ -57,7 +58,7 @@ public static class StudyCharts
 
         bool positives = errors == RobustnessAnalysis.WrongPositives;
         return new StudyChart(
-            $"{collection}-{size}-{(positives ? "wrong" : "noise")}", $"What {errors} leave of nDCG@10 on {collection}, {size}; bars are 95 % intervals over queries",
+            $"{collection}-{size}-{(positives ? "wrong" : "noise")}", $"What is left of nDCG@10 on {collection} with {errors}, {size}", "Bars are 95 % intervals over queries drawn with replacement.",
             positives ? "share of wrong positives" : "noise on teacher scores, in their standard deviations", "nDCG@10 / without errors", XIsLogarithmic: false, series);
     }
 

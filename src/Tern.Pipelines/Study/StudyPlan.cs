@@ -26,9 +26,12 @@ public sealed record StudySize
         {
             long head = HiddenSize / HeadCount;
             long attention = (2L * HiddenSize * HiddenSize) + (2L * HiddenSize * KeyValueHeadCount * head);
-            return (LayerCount * (attention + (3L * HiddenSize * IntermediateSize) + (2L * HiddenSize))) + HiddenSize;
+            return (LayerCount * (attention + (3L * HiddenSize * IntermediateSize))) + NormParameters;
         }
     }
+
+    /// <summary>Of which no product is made.</summary>
+    internal long NormParameters => (2L * LayerCount * HiddenSize) + HiddenSize;
 }
 
 /// <summary>One of the plan's objectives with the course of training that goes with it.</summary>
@@ -111,6 +114,10 @@ public sealed record StudyPlan
 
     /// <summary>Hits kept of a query.</summary>
     public int SearchDepth { get; set; } = 1000;
+
+    /// <summary>Floating-point operations of a token when a text is encoded, attention's not counted: the blocks, and for a sparse vector the vocabulary.</summary>
+    public double EncodingFlopsPerToken(StudySize size, string type) =>
+        (2.0 * (size.NonEmbeddingParameters - size.NormParameters)) + (type == "sparse" ? 2.0 * VocabularySize * size.HiddenSize : 0);
 
     /// <summary>Every cell, sizes outermost, seeds innermost; those that learn from errors after all others.</summary>
     public IReadOnlyList<StudyCell> Cells() =>

@@ -11,15 +11,16 @@ public static class StudyReport
     {
         var page = new HtmlText();
         page.Markup("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Tern: ")
-            .Text(plan.Name).Markup("</title>\n<style>\n").Markup(PageStyle.Css).Markup("\nfigure{margin:1rem 0;background:#fff;border-radius:6px;padding:.3rem}figure svg{width:100%;height:auto;display:block}td,th{white-space:nowrap}\n</style></head><body>\n");
+            .Text(plan.Name).Markup("</title>\n<style>\n").Markup(PageStyle.Css).Markup("\nfigure{margin:1rem 0;background:#fff;border-radius:6px;padding:.3rem}figure svg{width:100%;height:auto;display:block}figure figcaption{color:#5c6670;padding:0 .6rem .4rem}td,th{white-space:nowrap}\n</style></head><body>\n");
         page.Element("h1", plan.Name);
         page.Element("p", FormattableString.Invariant($"{analysis.AllRecords.Count} of {plan.Cells().Count} cells: {plan.Sizes.Count} sizes × {string.Join(", ", plan.Types)} × {string.Join(", ", plan.Objectives.Select(o => o.Name))} × {plan.Seeds.Count} seeds; every cell trained on {plan.Train.Name} with {plan.BudgetFlops:0.##E+0} floating-point operations (counted: products and attention, forward, backward and recomputation)."));
         Findings(page, plan, analysis);
         foreach ((StudyChart chart, string svg) in charts)
         {
-            page.Element("h3", chart.Title).Markup($"<figure id=\"{chart.Name}\">").Markup(svg).Markup("</figure>\n");
+            page.Element("h3", chart.Title).Markup($"<figure id=\"{chart.Name}\">").Markup(svg).Element("figcaption", chart.Note).Markup("</figure>\n");
         }
 
+        Means(page, plan, analysis);
         Fits(page, analysis);
         Robustness(page, analysis);
         Comparisons(page, analysis);
@@ -40,6 +41,31 @@ public static class StudyReport
         }
 
         page.Markup("</ul>\n");
+    }
+
+    /// <summary>Seeds averaged; the collections other than that trained on as one.</summary>
+    private static void Means(HtmlText page, StudyPlan plan, StudyAnalysis analysis)
+    {
+        if (analysis.Records.Count == 0)
+        {
+            return;
+        }
+
+        page.Element("h2", "In the domain and out of it");
+        string[] others = [.. analysis.Collections.Where(c => c != plan.Train.Name)];
+        page.Element("p", $"In the domain: {plan.Train.Name}; out of it: the mean over {(others.Length > 0 ? string.Join(", ", others) : "no collection")}. Seeds are averaged.");
+        Table(page, ["size", "type", "objective", "nDCG@10 in", "RR@10 in", "R@1000 in", "nDCG@10 out", "RR@10 out", "R@1000 out"], analysis.Records.GroupBy(r => (r.Size, r.Type, r.Objective)).Select(g => new[]
+        {
+            g.Key.Size, g.Key.Type, g.Key.Objective,
+            Mean(g, [plan.Train.Name], m => m.Ndcg10), Mean(g, [plan.Train.Name], m => m.Rr10), Mean(g, [plan.Train.Name], m => m.R1000),
+            Mean(g, others, m => m.Ndcg10), Mean(g, others, m => m.Rr10), Mean(g, others, m => m.R1000),
+        }));
+
+        static string Mean(IEnumerable<CellRecord> cells, string[] collections, Func<CellMeasures, double> measure)
+        {
+            double[][] values = [.. collections.Select(c => cells.Select(r => StudyAnalysis.On(r, c)).OfType<CellMeasures>().Select(measure).ToArray())];
+            return values.Length > 0 && values.All(v => v.Length > 0) ? HtmlText.Format(values.Average(v => v.Average()), "0.000") : "";
+        }
     }
 
     private static void Fits(HtmlText page, StudyAnalysis analysis)

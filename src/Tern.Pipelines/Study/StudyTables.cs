@@ -9,14 +9,14 @@ public static class StudyTables
     /// <summary>What the columns of clocks are called: all others are equal for equal plans, data and thread counts.</summary>
     public static IReadOnlyList<string> TimedColumns { get; } = ["seconds", "us_per_query"];
 
-    public static string Results(IReadOnlyList<CellRecord> records)
+    public static string Results(StudyPlan plan, IReadOnlyList<CellRecord> records)
     {
-        var text = new StringBuilder("size,type,objective,seed,wrong_positives,teacher_noise,parameters,budget,flops,steps,batch,seconds,collection,rr10,ndcg10,r1000,nnz_q,nnz_d,us_per_query\n");
+        var text = new StringBuilder("size,type,objective,seed,wrong_positives,teacher_noise,parameters,budget,flops,steps,batch,seconds,encode_flops_per_token,collection,rr10,ndcg10,r1000,nnz_q,nnz_d,us_per_query\n");
         foreach (CellRecord r in records)
         {
             foreach (CellMeasures m in r.Measures)
             {
-                Line(text, $"{r.Size},{r.Type},{r.Objective},{r.Seed},{r.WrongPositiveShare},{r.TeacherNoise},{r.NonEmbeddingParameters},{r.BudgetFlops:R},{r.TrainingFlops:R},{r.StepCount},{r.BatchSize},{r.TrainingSeconds:0.0},{m.Collection},{m.Rr10:0.0000},{m.Ndcg10:0.0000},{m.R1000:0.0000},{m.QueryNonZeros:0.0},{m.DocumentNonZeros:0.0},{m.MicrosecondsPerQuery:0.0}");
+                Line(text, $"{r.Size},{r.Type},{r.Objective},{r.Seed},{r.WrongPositiveShare},{r.TeacherNoise},{r.NonEmbeddingParameters},{r.BudgetFlops:R},{r.TrainingFlops:R},{r.StepCount},{r.BatchSize},{r.TrainingSeconds:0.0},{plan.EncodingFlopsPerToken(plan.Sizes.Single(s => s.Name == r.Size), r.Type):0},{m.Collection},{m.Rr10:0.0000},{m.Ndcg10:0.0000},{m.R1000:0.0000},{m.QueryNonZeros:0.0},{m.DocumentNonZeros:0.0},{m.MicrosecondsPerQuery:0.0}");
             }
         }
 

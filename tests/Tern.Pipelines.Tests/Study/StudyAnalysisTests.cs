@@ -92,7 +92,7 @@ public sealed class StudyAnalysisTests
     public void TablesAndPageHoldEveryCell()
     {
         StudyAnalysis analysis = new(Plan(), Records(AsThePaper));
-        string[] lines = StudyTables.Results(analysis.Records).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] lines = StudyTables.Results(Plan(), analysis.Records).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.StartsWith("size,type,objective,seed,", lines[0], StringComparison.Ordinal);
         Assert.Equal(1 + (3 * 2 * 3 * 2), lines.Length);
         Assert.All(lines, l => Assert.Equal(lines[0].Split(',').Length, l.Split(',').Length));
