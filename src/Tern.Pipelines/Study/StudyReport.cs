@@ -13,7 +13,7 @@ public static class StudyReport
         page.Markup("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Tern: ")
             .Text(plan.Name).Markup("</title>\n<style>\n").Markup(PageStyle.Css).Markup("\nfigure{margin:1rem 0;background:#fff;border-radius:6px;padding:.3rem}figure svg{width:100%;height:auto;display:block}figure figcaption{color:#5c6670;padding:0 .6rem .4rem}td,th{white-space:nowrap}\n</style></head><body>\n");
         page.Element("h1", plan.Name);
-        page.Element("p", FormattableString.Invariant($"{analysis.AllRecords.Count} of {plan.Cells().Count} cells: {plan.Sizes.Count} sizes × {string.Join(", ", plan.Types)} × {string.Join(", ", plan.Objectives.Select(o => o.Name))} × {plan.Seeds.Count} seeds; every cell trained on {plan.Train.Name} with {plan.BudgetFlops:0.##E+0} floating-point operations (counted: products and attention, forward, backward and recomputation)."));
+        page.Element("p", FormattableString.Invariant($"{analysis.AllRecords.Count} of {plan.Cells().Count} cells: {plan.Sizes.Count} sizes × {string.Join(", ", plan.Types)} × {string.Join(", ", plan.Objectives.Select(o => o.Name))} × {plan.Seeds.Count} {(plan.Seeds.Count == 1 ? "seed" : "seeds")}; every cell trained on {plan.Train.Name} with {plan.BudgetFlops:0.##E+0} floating-point operations (counted: products and attention, forward, backward and recomputation)."));
         Findings(page, plan, analysis);
         foreach ((StudyChart chart, string svg) in charts)
         {
