@@ -72,6 +72,8 @@ def main():
     table(["operation", "shape", "precision", "ms", "% of floor", "torch eager ms", "torch compile ms", "times as fast"], list(kernel_rows(lines, right)))
     for phase, what in (("train", "training step"), ("encode", "encode")):
         table([what, "trained", "precision", "side", "ms", "spread", "tokens/s", "launches", "peak MiB", "tern is times as fast"], list(run_rows(lines, phase, right)))
+    runs = [line for line in lines if line["phase"] == "dense" and "ms" in line]
+    table(["dense search", "device", "queries", "vectors", "k", "ms", "queries/s"], [[line["side"], line["device"], line["queries"], f"{line['documents']} x {line['dimension']}", line["k"], f"{line['ms']:.2f}", f"{line['queries_per_s']:.0f}"] for line in runs])
 
 
 if __name__ == "__main__":

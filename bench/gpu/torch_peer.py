@@ -1,4 +1,4 @@
-"""PyTorch's side of the timings: `torch_peer.py train|encode|kernels|count --model DIR ...` prints JSON lines in the words of
+"""PyTorch's side of the timings: `torch_peer.py train|encode|kernels|dense|count --model DIR ...` prints JSON lines in the words of
 `tern bench`. Timed by CUDA events, and by the clock without a GPU."""
 import argparse
 import json
@@ -250,6 +250,29 @@ def kernels(args):
                 torch.cuda.empty_cache()
 
 
+def dense(args):
+    """Exact top-k in Float32: blocks of scores, each merged with the best so far."""
+    if DEVICE == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+    rows, queries = torch.rand(args.documents, args.dimension, device=DEVICE) * 2 - 1, torch.rand(args.queries, args.dimension, device=DEVICE) * 2 - 1
+    k = min(args.k, args.documents)
+
+    def run():
+        best, ids = None, None
+        for first in range(0, args.documents, args.block):
+            scores = queries @ rows[first : first + args.block].T
+            values, places = scores.topk(min(k, scores.shape[1]))
+            places = places + first
+            if best is not None:
+                values, chosen = torch.cat([best, values], 1).topk(k)
+                places = torch.cat([ids, places], 1).gather(1, chosen)
+            best, ids = values, places
+        return ids.cpu()
+
+    median, least = time_rounds(run, args.warm_ups, args.rounds)
+    say(phase="dense", side="torch eager", device=name(), documents=args.documents, dimension=args.dimension, queries=args.queries, k=args.k, ms=round(median, 4), least_ms=round(least, 4), queries_per_s=round(args.queries / median * 1000, 1))
+
+
 def count(args):
     """Operators that a step hands to the device, views left out: each is at least one kernel of an eager PyTorch."""
     from torch.utils._python_dispatch import TorchDispatchMode
@@ -279,17 +302,17 @@ def name():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("phase", choices=["train", "encode", "kernels", "count"])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("phase", choices=["train", "encode", "kernels", "dense", "count"])
+    parser.add_argument("--model", default="")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="bf16")
     parser.add_argument("--mode", choices=["eager", "compile", "both"], default="eager")
     parser.add_argument("--activation-checkpointing", action="store_true")
     parser.add_argument("--lora-dropout", type=float, default=0.05)
-    for option, value in {"queries": 8, "query-length": 64, "negatives": 16, "document-length": 128, "lora-rank": 16, "sequences": 64, "length": 192, "seed": 1, "warm-ups": 3, "rounds": 10, "flush-mib": 256}.items():
+    for option, value in {"queries": 8, "query-length": 64, "negatives": 16, "document-length": 128, "lora-rank": 16, "sequences": 64, "length": 192, "seed": 1, "warm-ups": 3, "rounds": 10, "flush-mib": 256, "documents": 262144, "dimension": 1024, "k": 1000, "block": 65536}.items():
         parser.add_argument("--" + option, type=int, default=value)
     args = parser.parse_args()
     try:
-        {"train": train, "encode": encode, "kernels": kernels, "count": count}[args.phase](args)
+        {"train": train, "encode": encode, "kernels": kernels, "dense": dense, "count": count}[args.phase](args)
     except RuntimeError as error:
         if "out of memory" not in str(error):
             raise

@@ -10,7 +10,7 @@ root=$(cd "$here/../.." && pwd)
 
 usage() {
     cat <<'TEXT'
-usage: bench/gpu/verify.sh [--dry-run] [--phase machine|check|parity|kernels|train|encode|more|profile] [--tern PROGRAM]
+usage: bench/gpu/verify.sh [--dry-run] [--phase machine|check|parity|kernels|train|encode|dense|more|profile] [--tern PROGRAM]
                            [--python PYTHON] [--out DIR] [--budget SECONDS]
   --out     where results are, and what of them is there already; a new directory unless given
   --budget  starts no piece after that many seconds, and then ends with code 4: call again with the same --out
@@ -51,6 +51,7 @@ check_size=(--sequences 5 --length 67) time_size=(--sequences 64 --length 192) k
 attention_size=(--sequences 5 --length 200)
 train_size=(--queries 8 --query-length 64 --negatives 16 --document-length 128 --lora-rank 16)
 many=(--warm-ups 5 --rounds 10)
+dense_size=(--documents 524288 --dimension 2048 --queries 1024 --k 1000)
 if [ $dry = 1 ]; then
     library=$root/artifacts/native/emulator/libcudaemu.so
     [ -e "$library" ] || { echo "verify.sh: no emulated device at $library: ./build.sh native builds it" >&2; exit 3; }
@@ -60,6 +61,7 @@ if [ $dry = 1 ]; then
     kernel_limits=(--repeats 1 --copy-mib 1 --product-size 64 --flush-mib 1) peer_kernel_limits=(--warm-ups 1 --rounds 1 --flush-mib 1)
     train_size=(--queries 2 --query-length 4 --negatives 1 --document-length 6 --lora-rank 4)
     many=(--warm-ups 1 --rounds 2)
+    dense_size=(--documents 9000 --dimension 16 --queries 5 --k 10)
 fi
 
 failed=0 left=0
@@ -141,6 +143,14 @@ encode() { # MODEL KIND [arguments of tern bench encode]
     make_model "$model" "$kind" && "$tern" bench encode --device cuda --model "$scratch/$model-$kind" --json "$@"
 }
 
+dense() { # [arguments of tern bench dense]
+    rm -rf "$scratch/dense"
+    "$tern" bench dense --device cuda --json --work "$scratch/dense" "$@"
+    local status=$?
+    rm -rf "$scratch/dense"
+    return $status
+}
+
 profile_slowest() {
     command -v ncu >/dev/null || { echo '{"phase": "profile", "skipped": "ncu is not on PATH"}'; return 0; }
     local operations
@@ -179,6 +189,8 @@ else
     piece train "$small dense, torch eager" 240 peer train "$small" dense --precision bf16 "${train_size[@]}" "${many[@]}"
     piece train "$small checkpointing" 240 train "$small" sparse --precision bf16 --activation-checkpointing "${train_size[@]}" "${many[@]}"
     piece train "$small checkpointing, torch eager" 240 peer train "$small" sparse --precision bf16 --activation-checkpointing "${train_size[@]}" "${many[@]}"
+    piece dense tern 420 dense "${dense_size[@]}"
+    piece dense torch 300 "$python" "$here/torch_peer.py" dense "${dense_size[@]}" --warm-ups 1 --rounds 5
     piece kernels "$small f32" 300 kernels "$small" f32
     piece profile slowest 480 profile_slowest
     if [ "$large" != "$small" ]; then

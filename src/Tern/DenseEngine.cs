@@ -1,3 +1,4 @@
+using Tern.Compute;
 using Tern.Retrieval;
 
 namespace Tern;
@@ -5,7 +6,13 @@ namespace Tern;
 /// <summary>Dense vectors over the flat index.</summary>
 internal sealed class DenseEngine(SegmentedIndex index, RetrieverModel model, DocumentFilter? filter) : IQueryEngine
 {
+    /// <summary>Sending the index to a device is worth it for a batch, not for a query or two.</summary>
+    private const int LeastForDevice = 32;
+
     private readonly ScratchPool<float[]> _vectors = new(() => new float[model.Dimension]);
+    private readonly Lock _deviceLock = new();
+    private IBackend? _device; // its own: the model's may be encoding
+    private volatile bool _isTooLarge; // for the device's memory
 
     public int DocumentCount => index.DocumentCount;
 
@@ -17,8 +24,26 @@ internal sealed class DenseEngine(SegmentedIndex index, RetrieverModel model, Do
 
     public ReadOnlySpan<byte> Payload(string id) => index.TryFind(id, out int docId) ? index.Payload(docId) : default;
 
-    public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
-        index.SearchBatch(model.EncodeDense(queries, RetrievalSide.Query, cancellationToken), k, filter: filter);
+    public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken)
+    {
+        float[][] vectors = model.EncodeDense(queries, RetrievalSide.Query, cancellationToken);
+        if (model.HasSearchDevice && vectors.Length >= LeastForDevice && !_isTooLarge)
+        {
+            lock (_deviceLock)
+            {
+                try
+                {
+                    return index.SearchBatch(vectors, k, filter: filter, device: _device ??= model.CreateSearchDevice());
+                }
+                catch (OutOfMemoryException)
+                {
+                    _isTooLarge = true;
+                }
+            }
+        }
+
+        return index.SearchBatch(vectors, k, filter: filter);
+    }
 
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
     {
@@ -42,7 +67,11 @@ internal sealed class DenseEngine(SegmentedIndex index, RetrieverModel model, Do
         return new EncodedQuery(this, index, encoded.Vectors[0]);
     }
 
-    public void Dispose() => index.Dispose();
+    public void Dispose()
+    {
+        index.Dispose();
+        _device?.Dispose();
+    }
 
     private int Search(ReadOnlySpan<float> vector, Span<Hit> hits)
     {

@@ -65,6 +65,9 @@ public sealed class RetrieverModel : IDisposable
 
     public RetrieverContract Contract => _network.Contract;
 
+    /// <summary>True when it runs on a device that can also search.</summary>
+    internal bool HasSearchDevice => _ownBackend is ICandidateBackend;
+
     /// <summary>How its products are calculated.</summary>
     public ProductPrecision Precision => _network.Backend.Precision;
 
@@ -116,6 +119,9 @@ public sealed class RetrieverModel : IDisposable
             throw;
         }
     }
+
+    /// <summary>The device that it runs on once more, for somebody else's calls; the caller disposes it.</summary>
+    internal IBackend CreateSearchDevice() => Backends.Create(_options.Backend);
 
     /// <summary>An adapter may have been saved without a tokenizer: it is that of what it lies on.</summary>
     private static string TokenizerOf(string directory) =>

@@ -19,6 +19,7 @@ internal static class BenchCommand
         KernelBenchCommand.Create(terminal),
         TrainBenchCommand.Create(terminal),
         EncodeBenchCommand.Create(terminal),
+        DenseBenchCommand.Create(terminal),
     };
 
     private static Verb CreateSearch(Terminal terminal)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Tern.Compute;
 using Tern.Compute.Cpu;
 using Tern.Retrieval.Files;
 
@@ -24,6 +25,7 @@ public sealed unsafe class DenseIndex : IDisposable
     private readonly DenseVectors _vectors;
     private readonly Lock _poolLock = new();
     private readonly Stack<DenseSearchContext> _pool = new();
+    private (ICandidateBackend Device, DenseDeviceSearch Search)? _onDevice;
     private float* _norms;
     private bool _disposed;
 
@@ -148,9 +150,10 @@ public sealed unsafe class DenseIndex : IDisposable
 
     /// <summary>
     /// Many queries at once, the hits of each equal to those of a single search to the bit. Rows are read once for up to 64
-    /// queries, as matrix products over the threads.
+    /// queries, as matrix products over the threads; or on a device, if <paramref name="device"/> is one that keeps rows and nothing is filtered:
+    /// it gets the vectors with the first batch and keeps them until Dispose, and nobody else may use it meanwhile.
     /// </summary>
-    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, DocumentFilter? filter = null)
+    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, DocumentFilter? filter = null, IBackend? device = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(k);
@@ -174,8 +177,13 @@ public sealed unsafe class DenseIndex : IDisposable
             return results;
         }
 
-        using var backend = new CpuBackend(threadCount);
         float* norms = Norms();
+        if (device is ICandidateBackend keeper && filter is null)
+        {
+            return SearchOnDevice(keeper, queries, k, threadCount, norms);
+        }
+
+        using var backend = new CpuBackend(threadCount);
         for (int first = 0; first < queries.Count; first += DenseBatchSearch.GroupSize)
         {
             SearchGroup(queries, first, k, norms, filter?.Words ?? default, backend, results);
@@ -216,6 +224,8 @@ public sealed unsafe class DenseIndex : IDisposable
             _norms = null;
         }
 
+        _onDevice?.Search.Dispose();
+        _onDevice = null;
         _file.Dispose();
     }
 
@@ -250,6 +260,48 @@ public sealed unsafe class DenseIndex : IDisposable
 
     /// <summary>The query was checked, so that only a score can be what the queue refuses.</summary>
     private InvalidDataException NotANumber(Exception e) => new($"{_file.Path}: section 'vectors' at offset {_file.Place("vectors").Offset}: {(e.InnerException ?? e).Message}: a vector holds something that is not finite, or sums of its products pass float32; build the index again", e);
+
+    private Hit[][] SearchOnDevice(ICandidateBackend device, IReadOnlyList<float[]> queries, int k, int threadCount, float* norms)
+    {
+        if (_onDevice?.Device != device)
+        {
+            _onDevice?.Search.Dispose();
+            _onDevice = null;
+            _onDevice = (device, new DenseDeviceSearch(device, _vectors, norms));
+        }
+
+        int[]?[] candidates = _onDevice.Value.Search.Candidates(queries, k);
+        var results = new Hit[queries.Count][];
+        Parallel.For(0, queries.Count, new ParallelOptions { MaxDegreeOfParallelism = threadCount > 0 ? threadCount : Environment.ProcessorCount }, i =>
+        {
+            var hits = new Hit[k];
+            int count = candidates[i] is { } rows ? Rescore(queries[i], rows, k, hits) : Search(queries[i], hits);
+            results[i] = hits[..count];
+        });
+        return results;
+    }
+
+    private int Rescore(float[] query, int[] rows, int k, Hit[] hits)
+    {
+        DenseSearchContext context = Rent();
+        try
+        {
+            context.Reset(k);
+            fixed (float* q = query)
+            {
+                foreach (int document in rows)
+                {
+                    context.Queue.Push(DotProduct.One(_vectors.Row(document), q, Dimension), _ids.Ranks[document]);
+                }
+            }
+
+            return context.Queue.Drain(_ids.Order, hits);
+        }
+        finally
+        {
+            Return(context);
+        }
+    }
 
     /// <summary>[DocumentCount], at least the norm of each vector; computed for the first batch.</summary>
     private float* Norms()

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using Tern.Compute;
 using Tern.Retrieval.Files;
 
 namespace Tern.Retrieval;
@@ -182,7 +183,7 @@ public sealed class SegmentedIndex : IDisposable
     }
 
     /// <summary>As <see cref="DenseIndex.SearchBatch"/>.</summary>
-    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, DocumentFilter? filter = null)
+    public Hit[][] SearchBatch(IReadOnlyList<float[]> queries, int k, int threadCount = 0, DocumentFilter? filter = null, IBackend? device = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Require(VectorKind.Dense);
@@ -195,7 +196,7 @@ public sealed class SegmentedIndex : IDisposable
         for (int s = 0; s < _views.Length; s++)
         {
             SegmentView view = _views[s];
-            Hit[][] found = view.Segment.Dense!.SearchBatch(queries, k, threadCount, parts?[s] ?? view.Live);
+            Hit[][] found = view.Segment.Dense!.SearchBatch(queries, k, threadCount, parts?[s] ?? view.Live, device);
             for (int i = 0; i < results.Length; i++)
             {
                 var best = new Hit[Math.Min(k, results[i].Length + found[i].Length)];
