@@ -20,8 +20,8 @@ public sealed partial record IndexDamage(string Path, string Section, long Offse
 public sealed record VerificationResult(int FileCount, long ByteCount, IReadOnlyList<IndexDamage> Damages);
 
 /// <summary>
-/// Reads every byte of an index and compares it with its checksums, checks that the parts belong together and that no
-/// document is there twice, and lists all that is wrong.
+/// Reads every byte of an index and compares it with its checksums, checks that the parts belong together, that every list and vector is
+/// well formed and that no document is there twice, and lists all that is wrong.
 /// </summary>
 public sealed class IndexVerification
 {
@@ -80,6 +80,11 @@ public sealed class IndexVerification
             Try(_directory, () =>
             {
                 using var index = SegmentedIndex.Open(_directory, verify: false);
+                foreach (SegmentView view in index.Views)
+                {
+                    view.Segment.Sparse?.CheckStructure();
+                }
+
                 CheckIds(index);
             });
         }

@@ -111,6 +111,30 @@ public sealed unsafe class SparseIndex : IDisposable
     /// <summary>Compares every section with its checksum.</summary>
     public void Verify() => _file.Verify();
 
+    /// <summary>Looks at the structure of every list and its maxima, every document's vector and every word, as searches do of what they read.</summary>
+    internal void CheckStructure()
+    {
+        _ids.CheckRanks();
+        for (int row = 0; row < _postings.Parameters.TermCount; row++)
+        {
+            _ = _postings.List(row);
+            if (_postings.Entry(row)->IsLong)
+            {
+                _postings.Maxima(row);
+            }
+        }
+
+        for (int document = 0; document < DocumentCount && _forward is not null; document++)
+        {
+            _forward.Vector(document);
+        }
+
+        for (int term = 0; Words is not null && term < Words.Count; term++)
+        {
+            Words.Word(term);
+        }
+    }
+
     /// <summary>
     /// Fills <paramref name="hits"/> with the best documents that share a term with the query and returns how many there
     /// are. Terms need no order and unknown ones count nothing; weights must be finite and not negative. At most 8192

@@ -138,6 +138,7 @@ public class CorruptionTests
             index.Words!.Word(0);
             index.Words!.Word(1);
         });
+        Assert.NotEmpty(IndexVerification.Run(directory.Path).Damages);
         // Where a document begins is known to be wrong only of its vector.
         Assert.StartsWith($"{path}: section '{(section == "fwdoff" ? "forward" : section)}' at offset ", error.Message, StringComparison.Ordinal);
     }
