@@ -10,4 +10,6 @@ if command -v c++ >/dev/null 2>&1 && c++ -O2 -fopenmp -shared -fPIC -o artifacts
     version=$(dpkg-query -W -f '${Version}' libfaiss-dev 2>/dev/null || true)
     peer=(--faiss "$PWD/artifacts/peers/libfaisspeer.so" --faiss-version "${version:-unknown}")
 fi
+# Set for other programs' sake, these would have OpenBLAS run the kernels of another processor.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 exec ./build.sh bench dense "${peer[@]}" "$@"
