@@ -35,7 +35,9 @@ internal static class IndexFuzzCommand
                     figures = new IndexFuzz(copy, parsed.GetValue(seed)).Run(parsed.GetValue(count), progress.Report, cancellationToken);
                 }
 
+                // Also those of a long run that was stopped.
                 Print(terminal, figures, parsed.GetValue(json));
+                cancellationToken.ThrowIfCancellationRequested();
                 return Task.FromResult(figures.Errors.Count == 0 ? ExitCode.Ok : ExitCode.Failure);
             }
             finally

@@ -60,13 +60,13 @@ public sealed class IndexFuzz
         _answer = Answer(index);
     }
 
+    /// <summary>Makes so many mutations, or those until it is cancelled.</summary>
     public IndexFuzzResult Run(int count, Action<int>? progress = null, CancellationToken cancellationToken = default)
     {
-        int rewritten = 0, refused = 0, unchanged = 0, changed = 0;
+        int done = 0, rewritten = 0, refused = 0, unchanged = 0, changed = 0;
         var errors = new List<string>();
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count && !cancellationToken.IsCancellationRequested; i++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             (string path, byte[] bytes) = _files[_random.Next(_files.Count)];
             (byte[] damaged, string what) = Damage(bytes);
             bool isRewritten = _random.Next(2) == 0;
@@ -96,7 +96,7 @@ public sealed class IndexFuzz
             {
                 refused++;
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e)
             {
                 errors.Add($"{what}: {e.GetType().Name}: {e.Message} {e.StackTrace?.Split('\n')[0].Trim()}");
             }
@@ -107,10 +107,11 @@ public sealed class IndexFuzz
             }
 
             Restore(path);
-            progress?.Invoke(i + 1);
+            done++;
+            progress?.Invoke(done);
         }
 
-        return new IndexFuzzResult(count, rewritten, refused, unchanged, changed, errors);
+        return new IndexFuzzResult(done, rewritten, refused, unchanged, changed, errors);
     }
 
     /// <summary>Puts back a damaged file and the manifests that may have been rewritten for it.</summary>
