@@ -24,6 +24,7 @@ internal static class CommandLine
         EncodeCommand.Create,
         IndexCommand.Create,
         SearchCommand.Create,
+        FuseCommand.Create,
         EvalCommand.Create,
         CompareCommand.Create,
         ExplainCommand.Create,
