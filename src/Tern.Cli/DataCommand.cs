@@ -13,6 +13,7 @@ internal static class DataCommand
         CreateScan(terminal, "check", "Reads a collection to its end and lists what does not fit together; exit code 3 if anything does not.", failOnProblems: true),
         CreateScan(terminal, "stats", "Counts the records of a collection and the words of its texts.", failOnProblems: false),
         CreateTokenizer(terminal),
+        ExamplesCommand.Create(terminal),
         ConvertCommand.Create(terminal),
         MergeCommand.Create(terminal),
     };
@@ -89,13 +90,14 @@ internal static class DataCommand
         Option<string> output = Flags.RequiredText("--output", "The tokenizer.json to write.", "file");
         var lowercase = new Option<bool>("--lowercase") { Description = "Lower-case all text." };
         var splitCase = new Option<bool>("--split-case-changes") { Description = "Split words like ReadOnlySpan where the case changes." };
+        Option<string> splitting = Flags.Choice("--splitting", "words: white space is dropped, and a word is the same entry wherever it stands: for vocabularies that are searched by. leading-spaces: GPT-2's, which keeps every character.", "leading-spaces", "leading-spaces", "words");
         var addBos = new Option<bool>("--add-bos") { Description = "Put <|begin_of_text|> before every text." };
         var command = new Verb("tokenizer", "Learns a byte-level BPE vocabulary and writes it as a Hugging Face tokenizer.json.")
         {
-            Examples = ["tern data tokenizer --input sdkdocs --vocabulary-size 8000 --lowercase --split-case-changes --output sdkdocs/tokenizer.json"],
+            Examples = ["tern data tokenizer --input sdkdocs --vocabulary-size 8000 --lowercase --split-case-changes --splitting words --output sdkdocs/tokenizer.json"],
             ForeignFlags = new Dictionary<string, string> { ["--vocab-size"] = "--vocabulary-size" },
         };
-        foreach (Option option in new Option[] { input, size, output, lowercase, splitCase, addBos })
+        foreach (Option option in new Option[] { input, size, output, lowercase, splitCase, splitting, addBos })
         {
             command.Add(option);
         }
@@ -108,6 +110,7 @@ internal static class DataCommand
                 VocabularySize = parsed.GetValue(size),
                 Lowercase = parsed.GetValue(lowercase),
                 SplitCaseChanges = parsed.GetValue(splitCase),
+                Splitting = parsed.GetValue(splitting) == "words" ? WordSplitting.Words : WordSplitting.LeadingSpaces,
                 AddBos = parsed.GetValue(addBos),
             };
             string path = parsed.GetRequiredValue(output);

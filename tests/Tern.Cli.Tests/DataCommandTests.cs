@@ -91,5 +91,48 @@ public sealed class DataCommandTests : IDisposable
         Assert.Equal(lower, upper);
     }
 
+    [Fact]
+    public void AVocabularyOfWordsHasOneEntryWhereverAWordStands()
+    {
+        string data = SmallCollection.Write(_directory["data"]);
+        foreach (string splitting in new[] { "words", "leading-spaces" })
+        {
+            Cli.Run("data", "tokenizer", "--input", data, "--vocabulary-size", "320", "--splitting", splitting, "--output", _directory[splitting]);
+        }
+
+        Assert.Equal(Encode("words", "horse"), Encode("words", " horse"));
+        Assert.NotEqual(Encode("leading-spaces", "horse"), Encode("leading-spaces", " horse"));
+
+        List<int> Encode(string splitting, string text)
+        {
+            List<int> ids = [];
+            Text.Tokenizer.Load(_directory[splitting]).Encode(text, ids);
+            return ids;
+        }
+    }
+
+    [Fact]
+    public void TeacherScoresByQueryIdBecomeExamples()
+    {
+        File.WriteAllText(_directory["queries.tsv"], "1\tred horse\n2\tblue bird\n");
+        File.WriteAllText(_directory["scores.jsonl"], """
+            {"qid": "1", "pos": [["a", 3], ["b", 2.5]], "neg": [["c", 1], ["d", -0.5]]}
+            {"qid": "2", "pos": [["d", 4]], "neg": [["a", 0]]}
+
+            """);
+        CliResult result = Cli.Run("data", "examples", _directory["scores.jsonl"], "--queries", _directory["queries.tsv"], "--negatives", "2", "--output", _directory["train.jsonl"]);
+        Assert.Equal("", result.Error);
+        Assert.Contains("2 examples, 1 queries with too few negatives left out", result.Output, StringComparison.Ordinal);
+        Assert.Equal(
+            ["red horse a 3 c,d 1,-0.5", "red horse b 2.5 c,d 1,-0.5"],
+            Text.TrainingExampleReader.Read(_directory["train.jsonl"]).Select(e => FormattableString.Invariant($"{e.Query} {e.PositiveId} {e.PositiveScore} {string.Join(',', e.NegativeIds)} ") + string.Join(',', e.NegativeScores!.Select(s => FormattableString.Invariant($"{s}")))));
+
+        File.WriteAllText(_directory["queries.tsv"], "1\tred horse\n");
+        CliResult unknown = Cli.Run("data", "examples", _directory["scores.jsonl"], "--queries", _directory["queries.tsv"], "--output", _directory["other.jsonl"]);
+        Assert.Equal(ExitCode.BadInput, unknown.ExitCode);
+        Assert.Contains(_directory["scores.jsonl"] + ":2: query '2'", unknown.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(_directory["other.jsonl"]));
+    }
+
     public void Dispose() => _directory.Dispose();
 }
