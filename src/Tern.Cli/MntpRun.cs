@@ -81,6 +81,12 @@ internal sealed class MntpRun(Terminal terminal, Command command, MntpFlags flag
         }
 
         network.Save(output);
+        if (File.Exists(Path.Combine(model, RetrieverContract.FileName)))
+        {
+            // What a retriever made of it is to read; its vectors are no longer those of the model.
+            (RetrieverContract.Load(model) with { Golden = [], Fingerprint = "" }).Save(output);
+        }
+
         File.Copy(tokenizerPath, Path.Combine(output, TokenizerName), overwrite: true);
         if (!parsed.GetValue(flags.Json))
         {

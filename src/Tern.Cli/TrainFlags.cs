@@ -97,7 +97,7 @@ internal sealed class TrainFlags
 
     public Option<bool> Resume { get; } = new("--resume") { Description = "Go on from the latest checkpoint in --output. The other flags may be left out: they are those of the run." };
 
-    public Option<int?> Steps { get; } = Flags.OptionalCount("--steps", "Optimiser steps.");
+    public Option<int?> Steps { get; } = Flags.OptionalCount("--steps", "Optimiser steps; 0 writes the model as it starts, such as one for tern mntp to adapt.", least: 0);
 
     public Option<double?> Minutes { get; } = Flags.OptionalNumber("--minutes", "As many steps as fit into this time; counted once, before the first step.");
 

@@ -58,6 +58,11 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
         using TrainingStart start = resume
             ? TrainingStart.FromCheckpoint(backend, TrainingStart.LatestCheckpoint(output))
             : parsed.GetValue(flags.Model) is { } model ? TrainingStart.FromModel(backend, model, flags, parsed) : TrainingStart.FromNothing(backend, input.CorpusPath, flags, parsed);
+        if (!resume && parsed.GetValue(flags.Steps) == 0 && !parsed.GetValue(flags.DryRun))
+        {
+            return rank.IsFirst ? SaveStart(output, start, input) : ExitCode.Ok;
+        }
+
         bool isReranker = start.Network.Contract.PairTemplate.Length > 0;
         TrainingOptions options = (isReranker ? flags.ReadReranker(parsed) : flags.Read(parsed, start.Network.Contract.Kind)) with { CheckpointFiles = [start.TokenizerPath] };
         TrainingSet set = isReranker ? ReadPairs(parsed, input, start, options) : ReadSet(input, start);
@@ -128,6 +133,16 @@ internal sealed class TrainRun(Terminal terminal, Command command, TrainFlags fl
             terminal.Out.WriteLine(Invariant($"{output}: {(isReranker ? "reranker" : start.Network.Contract.Kind.ToString().ToLowerInvariant() + " retriever")} after {result.Step} steps, {result.Elapsed.TotalSeconds:0} s"));
         }
 
+        return ExitCode.Ok;
+    }
+
+    private int SaveStart(string output, TrainingStart start, TrainingInput input)
+    {
+        AddGolden(start, input);
+        Directory.CreateDirectory(output);
+        start.Network.Save(output);
+        File.Copy(start.TokenizerPath, Path.Combine(output, "tokenizer.json"), overwrite: true);
+        terminal.Out.WriteLine($"{output}: the model before its first step");
         return ExitCode.Ok;
     }
 

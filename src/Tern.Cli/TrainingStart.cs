@@ -9,7 +9,7 @@ namespace Tern.Cli;
 
 /// <summary>
 /// The network and tokenizer that a run starts with: a checkpoint, a model directory, or random weights whose embedding
-/// rows are scaled by idf, so that a text's vector is a weighted bag of its words before the first step.
+/// rows are scaled by idf and whose blocks add nothing yet, so that a text's vector is a weighted bag of its words before the first step.
 /// </summary>
 internal sealed class TrainingStart : IDisposable
 {
@@ -100,17 +100,18 @@ internal sealed class TrainingStart : IDisposable
         string? scratch = null;
         try
         {
-            string? path = parsed.GetValue(flags.Tokenizer);
-            if (path is null)
+            scratch = Directory.CreateTempSubdirectory("tern-").FullName;
+            string path = Path.Combine(scratch, "tokenizer.json");
+            if (parsed.GetValue(flags.Tokenizer) is { } given)
             {
-                scratch = Directory.CreateTempSubdirectory("tern-").FullName;
-                path = Path.Combine(scratch, "tokenizer.json");
-                var options = new BytePairTrainerOptions { VocabularySize = parsed.GetValue(flags.VocabularySize), Lowercase = parsed.GetValue(flags.Lowercase) };
-                BytePairTrainer.Train(CorpusReader.Read(corpusPath).Select(d => $"{d.Title} {d.Text}".Trim()), options, path);
+                string file = Directory.Exists(given) ? Path.Combine(given, "tokenizer.json") : given;
+                Tokenizer.Load(file); // an error names the file that the user gave
+                File.Copy(file, path); // under the name by which checkpoints are read again
             }
-            else if (Directory.Exists(path))
+            else
             {
-                path = Path.Combine(path, "tokenizer.json");
+                var options = new BytePairTrainerOptions { VocabularySize = parsed.GetValue(flags.VocabularySize), Lowercase = parsed.GetValue(flags.Lowercase), Splitting = WordSplitting.Words };
+                BytePairTrainer.Train(CorpusReader.Read(corpusPath).Select(d => $"{d.Title} {d.Text}".Trim()), options, path);
             }
 
             Tokenizer tokenizer = Tokenizer.Load(path);
@@ -177,6 +178,8 @@ internal sealed class TrainingStart : IDisposable
             Seed = parsed.GetValue(flags.Seed),
             EmbeddingStandardDeviation = EmbeddingDeviation,
             EmbeddingScales = IdfScales(tokenizer, contract, CorpusReader.Read(corpusPath)),
+            ProjectionStandardDeviation = 1f / MathF.Sqrt(hiddenSize),
+            ZeroResidualProjections = true,
             TermBias = isSparse ? SilentTermBias : null,
         };
         return new RetrieverNetwork(backend, LlamaWeights.Random(backend, config, initialization, trainable: true), contract);

@@ -112,7 +112,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("search --index x --k many words", "--k: 'many'")]
     [InlineData("index build --corpus c --output o --model m --memory 5", "--memory: 5")]
     [InlineData("index build --corpus c --output o --model m --memory 500 --reorder", "--reorder needs all documents in memory")]
-    [InlineData("train --steps 0", "--steps: 0")]
+    [InlineData("train --steps -1", "--steps: -1")]
     [InlineData("train --loss hinge", "--loss: 'hinge'")]
     [InlineData("eval a b -l 0", "-l: 0")]
     [InlineData("encode --side passage", "--side: 'passage'")]

@@ -15,7 +15,7 @@ public sealed class EndToEndTests : IDisposable
     {
         string data = SmallCollection.Write(_directory["data"]);
         Succeed("data", "check", data);
-        CliResult training = Succeed("train", "--data", data, "--new", "--type", type, "--steps", "12", "--batch_size", "8", "--hidden_size", "16", "--heads", "2", "--layers", "1", "--vocabulary-size", "340", "--lowercase", "--logging_steps", "6", "--output_dir", _directory["model"]);
+        CliResult training = Succeed("train", "--data", data, "--new", "--type", type, "--steps", "12", "--batch_size", "8", "--hidden_size", "32", "--heads", "2", "--layers", "1", "--vocabulary-size", "340", "--lowercase", "--logging_steps", "6", "--output_dir", _directory["model"]);
         Assert.Equal(4, training.Lines.Count);
         Assert.StartsWith("memory plan: ", training.Lines[0], StringComparison.Ordinal);
         Assert.StartsWith("step 12/12  loss ", training.Lines[2], StringComparison.Ordinal);
@@ -50,7 +50,7 @@ public sealed class EndToEndTests : IDisposable
 
         string vectors = _directory[type == "sparse" ? "v.jsonl" : "v.npy"];
         Succeed("encode", "--model", _directory["model"], "--side", "query", "--input", data, "--output", vectors);
-        Assert.Equal(type == "sparse" ? TinyModel.Documents.Count : 128 + (TinyModel.Documents.Count * 16 * 4), type == "sparse" ? File.ReadLines(vectors).Count() : new FileInfo(vectors).Length);
+        Assert.Equal(type == "sparse" ? TinyModel.Documents.Count : 128 + (TinyModel.Documents.Count * 32 * 4), type == "sparse" ? File.ReadLines(vectors).Count() : new FileInfo(vectors).Length);
     }
 
     [Fact]
@@ -88,6 +88,32 @@ public sealed class EndToEndTests : IDisposable
             Assert.Equal(2, result.Lines.Count);
             Assert.True(Json(result, 1).GetProperty("loss").GetDouble() > 0);
         }
+    }
+
+    [Fact]
+    public void ARunWithATokenizerOfAnotherNameResumes()
+    {
+        string data = SmallCollection.Write(_directory["data"]);
+        Succeed("data", "tokenizer", "--input", data, "--vocabulary-size", "340", "--splitting", "words", "--output", _directory["words.json"]);
+        string[] arguments = ["train", "--data", data, "--new", "--type", "sparse", "--tokenizer", _directory["words.json"], "--steps", "4", "--batch", "8", "--hidden-size", "16", "--heads", "2", "--layers", "1", "--json", "--output", _directory["model"]];
+        using var cancellation = new CancellationTokenSource();
+        using var writer = new CancellingWriter(2, cancellation);
+        Assert.Equal(ExitCode.Interrupted, Cli.Run(writer, cancellation.Token, arguments).ExitCode);
+        Succeed("train", "--output", _directory["model"], "--resume");
+        Assert.Equal(File.ReadAllBytes(_directory["words.json"]), File.ReadAllBytes(Path.Combine(_directory["model"], "tokenizer.json")));
+    }
+
+    [Fact]
+    public void AModelBeforeItsFirstStepGoesThroughMntpIntoARetriever()
+    {
+        string data = SmallCollection.Write(_directory["data"]);
+        Succeed("train", "--data", data, "--new", "--type", "sparse", "--steps", "0", "--query-length", "20", "--document-length", "30", "--hidden-size", "16", "--heads", "2", "--layers", "1", "--vocabulary-size", "340", "--output", _directory["start"]);
+        Assert.Contains("4 golden texts agree", Succeed("model", "selftest", _directory["start"]).Output, StringComparison.Ordinal);
+        Succeed("mntp", "--model", _directory["start"], "--data", data, "--all-weights", "--mask-token", "eos", "--block-length", "16", "--batch", "4", "--steps", "2", "--output", _directory["mntp"]);
+        Succeed("train", "--data", data, "--model", _directory["mntp"], "--type", "sparse", "--steps", "2", "--batch", "8", "--output", _directory["model"]);
+        JsonElement contract = JsonDocument.Parse(File.ReadAllText(Path.Combine(_directory["model"], "retriever.json"))).RootElement;
+        Assert.Equal(20, contract.GetProperty("max_query_tokens").GetInt32());
+        Assert.True(contract.GetProperty("has_term_bias").GetBoolean());
     }
 
     public void Dispose() => _directory.Dispose();
