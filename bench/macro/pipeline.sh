@@ -17,11 +17,11 @@ vocabulary=16000 query_length=32 document_length=112 tokenizer_flags="--lowercas
 sparse_shape="--hidden-size 192 --layers 2 --heads 6 --kv-heads 3"
 dense_shape="--hidden-size 256 --layers 1 --heads 8 --kv-heads 8 --intermediate-size 256"
 flops="--query-flops 0.03 --document-flops 0.025"
-origin=start mntp_steps=150 cl_steps=500 cl_batch=128 kd_steps=130 kd_batch=64 kd_negatives=4 dense_steps=300 dense_batch=256
+origin=start mntp_steps=150 cl_steps=500 cl_batch=128 kd_steps=80 kd_batch=64 kd_negatives=4 dense_steps=300 dense_batch=256
 case $collection in
 debian) ;;
-medquad) document_length=160 vocabulary=12000 cl_steps=400 kd_steps=150 dense_steps=150 ;;
-sdkdocs) document_length=80 query_length=48 vocabulary=8000 tokenizer_flags="--lowercase --split-case-changes" cl_steps=500 kd_steps=200 dense_steps=200 ;;
+medquad) document_length=128 vocabulary=12000 cl_steps=200 kd_steps=60 dense_steps=150 ;;
+sdkdocs) document_length=64 query_length=48 vocabulary=8000 tokenizer_flags="--lowercase --split-case-changes" cl_steps=300 kd_steps=80 dense_steps=150 ;;
 *) echo "pipeline.sh: no settings for the collection '$collection'; add a line to its case" >&2; exit 2 ;;
 esac
 [ -z "${SETTINGS:-}" ] || eval "$SETTINGS" # a trial: SETTINGS='cl_steps=20 kd_steps=10'
@@ -116,8 +116,8 @@ write_table() {
     sed -E 's/.*"stage":"([^"]*)","model":"([^"]*)","rr10":([^,]*),"ndcg10":([^,]*),"r100":([^,]*),"dev_rr10":([^}]*)}.*/| \1 | \2 | \3 | \4 | \5 | \6 |/' "$work/records"
     echo
     echo "Sparse models: \`$sparse_shape\`, $vocabulary entries, FLOPS weights \`$flops\`; dense: \`$dense_shape\`; queries of $query_length tokens, documents of $document_length; products in $precision."
-    echo "Steps: MNTP $mntp_steps of 32 blocks of 128 tokens, CL $cl_steps of $cl_batch queries, CL+KD $kd_steps of $kd_batch queries with $kd_negatives negatives each, dense $dense_steps of $dense_batch."
-    [ "$origin" = mntp ] || echo "\`cl\` starts from random weights whose vectors are bags of words, because on dev it did better than after MNTP; \`cl-after-mntp\`, measured last, has the same steps after MNTP."
+    echo "Steps, of the stages above: MNTP $mntp_steps of 32 blocks of 128 tokens, CL $cl_steps of $cl_batch queries, CL+KD $kd_steps of $kd_batch queries with $kd_negatives negatives each, dense $dense_steps of $dense_batch."
+    [ "$origin" = mntp ] || echo "\`cl\` starts from random weights whose vectors are bags of words, and the stages after it go on from there; \`cl-after-mntp\`, measured last, is what the same steps make of the start after MNTP."
     [ ! -e "$work/mntp-held-out" ] || echo "MNTP on held-out text: $(cat "$work/mntp-held-out")."
     { cat "$work"/runs/*.weights 2>/dev/null || true; } | sed -E 's/^[^:]*\/([^/:]*)\.test\.trec: /Weights of \1: /; s/\.test\.trec//g; s/$/./'
     echo
@@ -127,7 +127,9 @@ write_table() {
 }
 
 train_texts="--data $data"
-[ -e "$data/corpus.jsonl" ] || { [ "$collection" = sdkdocs ] && "$tern" data sdk --output "$data"; }
+if [ ! -e "$data/corpus.jsonl" ] && [ "$collection" = sdkdocs ]; then
+    "$tern" data sdk --output "$data"
+fi
 
 step bm25 index_and_search bm25 --bm25
 step bm25-record record bm25 BM25 bm25
