@@ -121,6 +121,10 @@ internal static partial class Flags
         return value;
     }
 
+    /// <summary>Whole numbers above 0 with commas between.</summary>
+    public static int[] ParseCounts(string name, string list) => Array.ConvertAll(list.Split(',', StringSplitOptions.TrimEntries), part =>
+        int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0 ? count : throw new UsageException($"{name}: '{part}' is not a whole number above 0; write for example {name} 10,100"));
+
     private static double? ParseNumber(ArgumentResult result, string name, double least)
     {
         string text = result.Tokens[0].Value;

@@ -24,6 +24,7 @@ internal static class SearchCommand
         Option<string?> qrels = Flags.Text("--qrels", "Search only the queries that are judged here.", "file");
         Option<string> tag = new("--tag") { Description = "Last column of the run.", HelpName = "text", DefaultValueFactory = _ => "tern" };
         Option<string> algorithm = Flags.Choice("--algorithm", "How a sparse index is searched; the hits are the same.", "auto", [.. SearchAlgorithms.All.Select(a => a.Name)]);
+        Option<double> quality = Flags.Number("--quality", "The recall that a search of a sparse index has to have, as tern index calibrate measured it; below 1 it may be approximate and faster.", 1);
         Option<string?> filter = Flags.Text("--filter", "Documents that may be found: comparisons (= != < <= > >=, in (a, b), exists) over the index's fields, joined by and, or, not, ( ).", "expr");
         Option<bool> json = Flags.Json("the hits");
         var query = new Argument<string[]>("query") { Description = "The query, quoted or not.", Arity = ArgumentArity.ZeroOrMore };
@@ -35,11 +36,12 @@ internal static class SearchCommand
                 "tern search --index artifacts/demo/index/sparse \"make a copy of part of an array\"",
                 "tern search --index idx --k 3 --json how to read a file",
                 "tern search --index idx/news --filter \"lang = en and year >= 2020\" floods",
+                "tern search --index idx/news --quality 0.98 floods",
                 "tern search --index idx --queries beir/scifact --qrels beir/scifact/qrels/test.tsv --run scifact.trec --k 100",
             ],
             ForeignFlags = new Dictionary<string, string> { ["--index-dir"] = "--index", ["--query-path"] = "--queries", ["--hits"] = "--k", ["--top-k"] = "--k" },
         };
-        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, algorithm, filter, json })
+        foreach (Option option in new Option[] { index, model, k, queries, run, qrels, tag, algorithm, quality, filter, json })
         {
             command.Add(option);
         }
@@ -61,7 +63,12 @@ internal static class SearchCommand
                 throw new UsageException("--queries FILE and --run FILE go together (tern search --help)");
             }
 
-            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Algorithm = SearchAlgorithms.ByName(parsed.GetRequiredValue(algorithm)), Filter = parsed.GetValue(filter), Model = modelFlags.Read(parsed) });
+            if (!(parsed.GetValue(quality) is > 0 and <= 1))
+            {
+                throw new UsageException(Invariant($"--quality {parsed.GetValue(quality)}: a recall, above 0 and at most 1, for example 0.98"));
+            }
+
+            using var retriever = Retriever.Open(parsed.GetRequiredValue(index), new RetrieverOptions { ModelDirectory = parsed.GetValue(model), Algorithm = SearchAlgorithms.ByName(parsed.GetRequiredValue(algorithm)), Quality = parsed.GetValue(quality), Filter = parsed.GetValue(filter), Model = modelFlags.Read(parsed) });
             if (queryFile is not null)
             {
                 Qrels? judged = parsed.GetValue(qrels) is { } path ? Qrels.Read(path) : null;
@@ -70,14 +77,19 @@ internal static class SearchCommand
             }
             else
             {
-                IReadOnlyList<SearchResult> hits = retriever.Search(text, parsed.GetValue(k) ?? 10);
+                int count = parsed.GetValue(k) ?? 10;
+                IReadOnlyList<SearchResult> hits = retriever.Search(text, count);
                 if (parsed.GetValue(json))
                 {
-                    WriteJson(terminal, text, hits);
+                    WriteJson(terminal, text, hits, retriever.Recall(count));
                 }
                 else
                 {
                     WriteHits(terminal, hits);
+                    if (retriever.Recall(count) is { } recall)
+                    {
+                        terminal.OutConsole.MarkupLine($"[grey]{Describe(recall).EscapeMarkup()}[/]");
+                    }
                 }
             }
 
@@ -114,6 +126,20 @@ internal static class SearchCommand
 
         run.Write(path);
         terminal.Progress(Invariant($"{run.Topics.Count:N0} queries -> {path}"));
+        if (retriever.Recall(k) is { } recall)
+        {
+            terminal.Error.WriteLine(Describe(recall));
+        }
+    }
+
+    /// <summary>What is known of the hits of an approximate search.</summary>
+    private static string Describe(MeasuredRecall recall)
+    {
+        string queries = Invariant($"{recall.QueryCount:N0} {(recall.Source == CalibrationSource.Documents ? "of the index's own documents as queries" : "queries")}");
+        string stale = recall.IsStale ? "; the index has changed since: run tern index calibrate again" : "";
+        return recall.IsExact
+            ? Invariant($"exact: for {recall.K} hits no approximation of quality {recall.Quality} is calibrated that is cheaper{stale}")
+            : Invariant($"approximate: recall@{recall.K} {recall.Recall:0.0000}, measured with {queries}{stale}");
     }
 
     private static void WriteHits(Terminal terminal, IReadOnlyList<SearchResult> hits)
@@ -154,9 +180,20 @@ internal static class SearchCommand
         return text.Length <= Longest ? text : string.Concat(text.AsSpan(0, Longest - 1).TrimEnd(), "…");
     }
 
-    private static void WriteJson(Terminal terminal, string query, IReadOnlyList<SearchResult> hits) => JsonOutput.Write(terminal.Out, json =>
+    private static void WriteJson(Terminal terminal, string query, IReadOnlyList<SearchResult> hits, MeasuredRecall? recall) => JsonOutput.Write(terminal.Out, json =>
     {
         json.WriteString("query", query);
+        if (recall is not null)
+        {
+            json.WriteNumber("quality", recall.Quality);
+            json.WriteBoolean("exact", recall.IsExact);
+            json.WriteNumber("recall", Math.Round(recall.Recall, 5));
+            json.WriteNumber("recall_k", recall.K);
+            json.WriteNumber("recall_queries", recall.QueryCount);
+            json.WriteString("recall_source", recall.Source.ToString().ToLowerInvariant());
+            json.WriteBoolean("recall_stale", recall.IsStale);
+        }
+
         int rank = 0;
         json.WriteArray("hits", hits, hit =>
         {

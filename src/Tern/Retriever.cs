@@ -37,6 +37,7 @@ public sealed class Retriever : IDisposable
     {
         options ??= new RetrieverOptions();
         IndexDescription description = IndexDescription.Load(directory);
+        CheckQuality(directory, description.Kind, options.Quality);
         if (description.Kind == IndexKind.Bm25)
         {
             return Open(directory, description, null, false, options);
@@ -96,6 +97,9 @@ public sealed class Retriever : IDisposable
     /// microseconds: once warm nothing is allocated on the way from the text to the hits. <see cref="ExternalId"/> names them.
     /// </summary>
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken = default) => _engine.Search(query, hits, cancellationToken);
+
+    /// <summary>What was measured of searches for <paramref name="k"/> hits; null where <see cref="RetrieverOptions.Quality"/> is 1 and they are exact.</summary>
+    public MeasuredRecall? Recall(int k = 10) => (_engine as SparseEngine)?.Quality?.Recall(k);
 
     /// <summary>The document's id in the corpus, for a hit's ordinal.</summary>
     public string ExternalId(int docId) => _engine.ExternalId(docId);
@@ -165,6 +169,15 @@ public sealed class Retriever : IDisposable
     private static Retriever Open(string directory, IndexDescription description, RetrieverModel? model, bool ownsModel, RetrieverOptions options) =>
         new(description, description.Kind == IndexKind.Bm25 ? OpenBm25(directory, options) : OpenLearned(directory, description.Kind, model!, options), model, ownsModel);
 
+    /// <exception cref="ArgumentException">The index is of a kind that is always searched exactly.</exception>
+    private static void CheckQuality(string directory, IndexKind kind, double quality)
+    {
+        if (kind != IndexKind.Sparse && quality != 1)
+        {
+            throw new ArgumentException($"{directory}: a quality of {quality} for a {kind.ToString().ToLowerInvariant()} index, which is always searched exactly; only sparse ones with learned weights are calibrated");
+        }
+    }
+
     private static IQueryEngine OpenLearned(string directory, IndexKind kind, RetrieverModel model, RetrieverOptions options)
     {
         var index = SegmentedIndex.Open(directory, options.Verify);
@@ -172,7 +185,7 @@ public sealed class Retriever : IDisposable
         {
             DocumentFilter? filter = options.Filter is { } expression ? index.Filter(expression) : null;
             return kind == IndexKind.Sparse
-                ? new SparseEngine(index, model, new SparseSearchOptions { Algorithm = options.Algorithm, Filter = filter })
+                ? new SparseEngine(index, model, new SparseSearchOptions { Algorithm = options.Algorithm, Filter = filter }, QualityChoice.Load(directory, index, options.Quality))
                 : new DenseEngine(index, model, filter);
         }
         catch

@@ -3,12 +3,15 @@ using Tern.Retrieval;
 namespace Tern;
 
 /// <summary>Learned sparse vectors over the inverted index.</summary>
-internal sealed class SparseEngine(SegmentedIndex index, RetrieverModel model, SparseSearchOptions options) : IQueryEngine
+internal sealed class SparseEngine(SegmentedIndex index, RetrieverModel model, SparseSearchOptions options, QualityChoice? quality) : IQueryEngine
 {
     // More terms than an index searches are not needed; the heaviest stay.
     private const int MostTerms = 8192;
 
     private readonly ScratchPool<(int[] Terms, float[] Weights)> _vectors = new(() => (new int[Math.Min(MostTerms, model.Dimension)], new float[Math.Min(MostTerms, model.Dimension)]));
+
+    /// <summary>Null for exact searches.</summary>
+    public QualityChoice? Quality => quality;
 
     public int DocumentCount => index.DocumentCount;
 
@@ -21,7 +24,7 @@ internal sealed class SparseEngine(SegmentedIndex index, RetrieverModel model, S
     public ReadOnlySpan<byte> Payload(string id) => index.TryFind(id, out int docId) ? index.Payload(docId) : default;
 
     public Hit[][] SearchAll(IReadOnlyList<string> queries, int k, CancellationToken cancellationToken) =>
-        index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k, options: options);
+        index.SearchBatch(model.EncodeSparse(queries, RetrievalSide.Query, cancellationToken), k, options: Options(k));
 
     public int Search(ReadOnlySpan<char> query, Span<Hit> hits, CancellationToken cancellationToken)
     {
@@ -50,10 +53,12 @@ internal sealed class SparseEngine(SegmentedIndex index, RetrieverModel model, S
     private int Search(ReadOnlySpan<int> terms, ReadOnlySpan<float> weights, Span<Hit> hits)
     {
         long begun = Telemetry.BeginSearch();
-        int count = index.Search(terms, weights, hits, options);
+        int count = index.Search(terms, weights, hits, Options(hits.Length));
         Telemetry.EndSearch(begun, IndexKind.Sparse);
         return count;
     }
+
+    private SparseSearchOptions Options(int k) => quality is null ? options : options with { Approximation = quality.Approximation(k) };
 
     private HashSet<int> OwnTokens(string text)
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using Tern.Cli.Benches.Kernels;
 using Tern.Cli.Benches.Models;
 using Tern.Retrieval;
@@ -50,7 +49,7 @@ internal static class BenchCommand
 
         command.SetAction((parsed, cancellationToken) =>
         {
-            int[] ks = ParseCounts(parsed.GetRequiredValue(k));
+            int[] ks = Flags.ParseCounts("--k", parsed.GetRequiredValue(k));
             int threadCount = parsed.GetValue(threads);
             string directory = parsed.GetValue(work) ?? Directory.CreateTempSubdirectory("tern-bench-").FullName;
             try
@@ -85,13 +84,6 @@ internal static class BenchCommand
             return Task.FromResult(ExitCode.Ok);
         });
         return command;
-    }
-
-    private static int[] ParseCounts(string list)
-    {
-        int[] counts = Array.ConvertAll(list.Split(',', StringSplitOptions.TrimEntries), part =>
-            int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0 ? count : throw new UsageException($"--k: '{part}' is not a whole number above 0; write for example --k 10,100,1000"));
-        return counts;
     }
 
     private static void Print(Terminal terminal, SearchBench bench, List<BenchIndex> indexes, List<SearchTiming> timings, ScoringMode scoring, bool json)

@@ -18,6 +18,7 @@ internal static class IndexCommand
         command.Add(IndexCompactCommand.Create(terminal));
         command.Add(IndexVerifyCommand.Create(terminal));
         command.Add(IndexStatsCommand.Create(terminal));
+        command.Add(IndexCalibrateCommand.Create(terminal));
         command.Add(IndexFuzzCommand.Create(terminal));
         return command;
     }

@@ -50,6 +50,34 @@ public sealed class IndexCommandTests : IDisposable
     }
 
     [Fact]
+    public void SearchesOfAQualitySayWhatWasMeasured()
+    {
+        string model = Train("sparse");
+        string first = Corpus("first.jsonl", ("a", "the golden horse", "{}"), ("b", "the red horse", "{}"));
+        string index = _directory["index"];
+        Succeed("index", "build", "--corpus", first, "--model", model, "--output", index);
+        Fails(ExitCode.BadInput, "tern index calibrate", "search", "--index", index, "--quality", "0.9", "horse");
+        Fails(ExitCode.Usage, "--quality 1.5", "search", "--index", index, "--quality", "1.5", "horse");
+        Assert.Contains("measured with 2 of the index's own documents", Succeed("index", "calibrate", "--index", index).Output, StringComparison.Ordinal);
+        JsonElement hits = Json(Succeed("search", "--index", index, "--quality", "0.9", "--json", "horse"));
+        // Two documents need no approximation.
+        Assert.True(hits.GetProperty("exact").GetBoolean());
+        Assert.Equal((1.0, false), (hits.GetProperty("recall").GetDouble(), hits.GetProperty("recall_stale").GetBoolean()));
+        Assert.False(Json(Succeed("search", "--index", index, "--json", "horse")).TryGetProperty("recall", out _));
+
+        File.WriteAllText(_directory["queries.tsv"], "1\thorse\n2\tgolden\n");
+        JsonElement calibration = Json(Succeed("index", "calibrate", "--index", index, "--queries", _directory["queries.tsv"], "--k", "3,7", "--json"));
+        Assert.Equal(("queries", 2), (calibration.GetProperty("source").GetString(), calibration.GetProperty("queries").GetInt32()));
+        Assert.Equal([3, 7], calibration.GetProperty("searches").EnumerateArray().Select(s => s.GetProperty("k").GetInt32()).Distinct());
+        Succeed("index", "delete", "--index", index, "a");
+        Assert.Contains("the index has changed since", Succeed("search", "--index", index, "--quality", "0.9", "horse").Output, StringComparison.Ordinal);
+        Fails(ExitCode.Usage, "leave one out", "index", "calibrate", "--index", index, "--queries", "q.tsv", "--query-vectors", "v.csr");
+        Succeed("index", "build", "--corpus", first, "--bm25", "--output", _directory["bm25"]);
+        Fails(ExitCode.Usage, "always searched exactly", "index", "calibrate", "--index", _directory["bm25"]);
+        Fails(ExitCode.Usage, "always searched exactly", "search", "--index", _directory["bm25"], "--quality", "0.9", "horse");
+    }
+
+    [Fact]
     public void DenseIndexesAreUpdatedTooAndBm25OnesFilteredOnly()
     {
         string model = Train("dense");
