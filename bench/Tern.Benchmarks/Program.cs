@@ -7,9 +7,9 @@ using Tern.Benchmarks.Products;
 using Tern.Benchmarks.Retrieval;
 using Tern.Compute;
 
-if (args is ["products" or "operations" or "dense" or "bisection" or "index-build" or "peers-prepare" or "peers-worker", ..])
+if (args is ["products" or "operations" or "dense" or "bisection" or "index-build" or "approximate" or "exactness" or "peers-prepare" or "peers-worker", ..])
 {
-    RootCommand root = new("Tern's benchmarks; any other first argument goes to BenchmarkDotNet.") { ProductsVerb.Create(), OperationsVerb.Create(), DenseVerb.Create(), BisectionVerb.Create(), IndexBuildVerb.Create() };
+    RootCommand root = new("Tern's benchmarks; any other first argument goes to BenchmarkDotNet.") { ProductsVerb.Create(), OperationsVerb.Create(), DenseVerb.Create(), BisectionVerb.Create(), IndexBuildVerb.Create(), ApproximateVerb.Create(), ExactnessVerb.Create() };
     foreach (Command verb in PeerVerbs.Create())
     {
         root.Add(verb);
