@@ -7,26 +7,10 @@ internal static class Attention
 {
     public static void Forward(WorkerPool pool, Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, bool narrow, Tensor logSumExp, Tensor destination)
     {
-        int sequenceCount = Check(query, key, value, sequenceStarts, headCount, keyValueHeadCount);
-        Operand.Check(logSumExp, query.Rows, headCount);
-        Operand.Check(destination, query.Rows, query.Columns);
+        AttentionPlan forward = Plan(query, key, value, sequenceStarts, headCount, keyValueHeadCount, scale, causal, narrow, logSumExp, destination);
         pool.Run(
-            sequenceCount * keyValueHeadCount,
-            (new AttentionPlan
-            {
-                Query = query,
-                Key = key,
-                Value = value,
-                SequenceStarts = sequenceStarts,
-                HeadSize = query.Columns / headCount,
-                KeyValueHeadCount = keyValueHeadCount,
-                GroupSize = headCount / keyValueHeadCount,
-                Scale = scale,
-                Causal = causal,
-                Narrow = narrow,
-                LogSumExp = logSumExp,
-                Output = destination,
-            }, pool),
+            forward.TaskCount,
+            (forward, pool),
             static (task, s) =>
             {
                 (AttentionPlan plan, WorkerPool workers) = s;
@@ -48,34 +32,18 @@ internal static class Attention
     /// </summary>
     public static void Backward(WorkerPool pool, Tensor dOutput, Tensor query, Tensor key, Tensor value, Tensor output, Tensor logSumExp, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, bool narrow, Tensor dQuery, Tensor dKey, Tensor dValue)
     {
-        int sequenceCount = Check(query, key, value, sequenceStarts, headCount, keyValueHeadCount);
+        AttentionPlan backward = Plan(query, key, value, sequenceStarts, headCount, keyValueHeadCount, scale, causal, narrow, logSumExp, output);
         Operand.Check(dOutput, query.Rows, query.Columns);
-        Operand.Check(output, query.Rows, query.Columns);
-        Operand.Check(logSumExp, query.Rows, headCount);
         Operand.Check(dQuery, query.Rows, query.Columns);
         Operand.Check(dKey, query.Rows, key.Columns);
         Operand.Check(dValue, query.Rows, key.Columns);
+        backward.DOutput = dOutput;
+        backward.DQuery = dQuery;
+        backward.DKey = dKey;
+        backward.DValue = dValue;
         pool.Run(
-            sequenceCount * keyValueHeadCount,
-            (new AttentionPlan
-            {
-                Query = query,
-                Key = key,
-                Value = value,
-                SequenceStarts = sequenceStarts,
-                HeadSize = query.Columns / headCount,
-                KeyValueHeadCount = keyValueHeadCount,
-                GroupSize = headCount / keyValueHeadCount,
-                Scale = scale,
-                Causal = causal,
-                Narrow = narrow,
-                LogSumExp = logSumExp,
-                Output = output,
-                DOutput = dOutput,
-                DQuery = dQuery,
-                DKey = dKey,
-                DValue = dValue,
-            }, pool),
+            backward.TaskCount,
+            (backward, pool),
             static (task, s) =>
             {
                 (AttentionPlan plan, WorkerPool workers) = s;
@@ -91,7 +59,7 @@ internal static class Attention
             });
     }
 
-    private static int Check(Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount)
+    private static AttentionPlan Plan(Tensor query, Tensor key, Tensor value, Tensor sequenceStarts, int headCount, int keyValueHeadCount, float scale, bool causal, bool narrow, Tensor logSumExp, Tensor output)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(headCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(keyValueHeadCount, 1);
@@ -109,6 +77,24 @@ internal static class Attention
         int keyColumns = query.Columns / headCount * keyValueHeadCount;
         Operand.Check(key, query.Rows, keyColumns);
         Operand.Check(value, query.Rows, keyColumns);
-        return Operand.CheckSequences(sequenceStarts, query.Rows);
+        int sequenceCount = Operand.CheckSequences(sequenceStarts, query.Rows);
+        Operand.Check(logSumExp, query.Rows, headCount);
+        Operand.Check(output, query.Rows, query.Columns);
+        return new AttentionPlan
+        {
+            Query = query,
+            Key = key,
+            Value = value,
+            SequenceStarts = sequenceStarts,
+            TaskCount = sequenceCount * keyValueHeadCount,
+            HeadSize = query.Columns / headCount,
+            KeyValueHeadCount = keyValueHeadCount,
+            GroupSize = headCount / keyValueHeadCount,
+            Scale = scale,
+            Causal = causal,
+            Narrow = narrow,
+            LogSumExp = logSumExp,
+            Output = output,
+        };
     }
 }

@@ -10,17 +10,18 @@ namespace Tern.Compute.Cpu;
 /// </summary>
 internal static unsafe class AttentionBlock
 {
-    /// <summary>Queries of a block: whole register tiles, as many as keep their scores in half a second-level cache.</summary>
-    private const int MaxRows = 96, MinRows = 24, ScoreBudget = 96 * 1024;
+    /// <summary>Queries of a block, in whole register tiles.</summary>
+    private const int MaxRows = 96, MinRows = 24;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward<TVector>(in AttentionPlan s, int task, ScratchBuffer scratch)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        Shape<TVector> shape = new(s, task);
+        AttentionShape shape = ShapeOf<TVector>(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        float* keys = scratch.Floats(shape.PanelFloats + ((nint)count * pitch) + ((nint)rowStep * (pitch + keyPitch)));
-        float* values = keys + shape.PanelFloats; // [keys, D]; keys are [panels, D, width]
+        nint panelFloats = PanelFloats<TVector>(shape);
+        float* keys = scratch.Floats(panelFloats + ((nint)count * pitch) + ((nint)rowStep * (pitch + keyPitch)));
+        float* values = keys + panelFloats; // [keys, D]; keys are [panels, D, width]
         float* sums = values + ((nint)count * pitch); // [rows, D]
         float* scores = sums + ((nint)rowStep * pitch); // [rows, keys]
         if (count == 0)
@@ -60,11 +61,12 @@ internal static unsafe class AttentionBlock
     public static void Backward<TVector>(in AttentionPlan s, int task, ScratchBuffer scratch)
         where TVector : unmanaged, IFloatVector<TVector>
     {
-        Shape<TVector> shape = new(s, task);
+        AttentionShape shape = ShapeOf<TVector>(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        float* keyPanels = scratch.Floats((2 * shape.PanelFloats) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
-        float* valuePanels = keyPanels + shape.PanelFloats; // as keyPanels: [panels, D, width]
-        float* keys = valuePanels + shape.PanelFloats; // [keys, D], times the scale as in their panels
+        nint panelFloats = PanelFloats<TVector>(shape);
+        float* keyPanels = scratch.Floats((2 * panelFloats) + (3 * (nint)count * pitch) + ((nint)rowStep * ((3 * pitch) + (2 * keyPitch))));
+        float* valuePanels = keyPanels + panelFloats; // as keyPanels: [panels, D, width]
+        float* keys = valuePanels + panelFloats; // [keys, D], times the scale as in their panels
         float* dKeys = keys + ((nint)count * pitch); // [keys, D], lacking the scale
         float* dValues = dKeys + ((nint)count * pitch); // [keys, D]
         float* queries = dValues + ((nint)count * pitch); // [rows, D]
@@ -121,7 +123,7 @@ internal static unsafe class AttentionBlock
     }
 
     /// <summary>Products of a block's rows [rows, D] with all keys before <paramref name="end"/>; a causal row's keys only up to its own panel.</summary>
-    private static void ScorePanels<TVector>(bool causal, int first, int rows, int end, float* left, nint leftPitch, float* panels, in Shape<TVector> shape, float* scores)
+    private static void ScorePanels<TVector>(bool causal, int first, int rows, int end, float* left, nint leftPitch, float* panels, in AttentionShape shape, float* scores)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         int width = 2 * TVector.Count;
@@ -150,7 +152,7 @@ internal static unsafe class AttentionBlock
     /// (panel · D + d) · width + lane. Lanes of missing rows hold anything: their scores are masked.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackPanels<TVector>(Tensor source, in Shape<TVector> shape, float factor, float* panels)
+    private static void PackPanels<TVector>(Tensor source, in AttentionShape shape, float factor, float* panels)
         where TVector : unmanaged, IFloatVector<TVector>
     {
         int width = 2 * TVector.Count, count = shape.Count;
@@ -235,47 +237,12 @@ internal static unsafe class AttentionBlock
         }
     }
 
-    public static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+    private static AttentionShape ShapeOf<TVector>(in AttentionPlan plan, int task)
+        where TVector : unmanaged, IFloatVector<TVector> =>
+        new(plan, task, TVector.Count, AttentionSoftmax.SumLanes, MinRows, MinRows, MaxRows);
 
-    /// <summary>One task's sequence and head, and the sizes of its scratch.</summary>
-    private readonly struct Shape<TVector>
-        where TVector : unmanaged, IFloatVector<TVector>
-    {
-        public Shape(in AttentionPlan plan, int task)
-        {
-            int b = task / plan.KeyValueHeadCount, head = task % plan.KeyValueHeadCount;
-            Size = plan.HeadSize;
-            Start = plan.SequenceStarts.Ints(0)[b];
-            Count = plan.SequenceStarts.Ints(0)[b + 1] - Start;
-            KeyColumn = head * Size;
-            FirstHead = head * plan.GroupSize;
-            Pitch = RoundUp(Size, TVector.Count);
-            KeyPitch = RoundUp(Count, AttentionSoftmax.SumLanes);
-            PanelFloats = (nint)RoundUp(Count, 2 * TVector.Count) * Size;
-            RowStep = Math.Min(Count, Math.Clamp(ScoreBudget / sizeof(float) / Math.Max(KeyPitch, 1) / MinRows * MinRows, MinRows, MaxRows));
-        }
-
-        public int Size { get; }
-
-        public int Start { get; }
-
-        public int Count { get; }
-
-        /// <summary>The key head's first column.</summary>
-        public int KeyColumn { get; }
-
-        /// <summary>The first of the query heads that share the key head.</summary>
-        public int FirstHead { get; }
-
-        /// <summary>Floats between rows of D columns.</summary>
-        public int Pitch { get; }
-
-        /// <summary>Floats between rows of scores.</summary>
-        public int KeyPitch { get; }
-
-        public nint PanelFloats { get; }
-
-        /// <summary>Queries of a block.</summary>
-        public int RowStep { get; }
-    }
+    /// <summary>Floats of a sequence's keys or values in panels.</summary>
+    private static nint PanelFloats<TVector>(in AttentionShape shape)
+        where TVector : unmanaged, IFloatVector<TVector> =>
+        (nint)Rounding.RoundUp(shape.Count, 2 * TVector.Count) * shape.Size;
 }

@@ -12,8 +12,8 @@ internal static unsafe class AttentionBlockBFloat16
 {
     private const int TileRows = NativeKernels.TileRows, TileColumns = NativeKernels.TileColumns;
 
-    /// <summary>Queries of a block: whole register tiles, as many as keep their scores in a part of the second-level cache.</summary>
-    private const int MaxRows = 7 * TileRows, MinRows = 2 * TileRows, ScoreBudget = 96 * 1024;
+    /// <summary>Queries of a block, in whole register tiles.</summary>
+    private const int MaxRows = 7 * TileRows, MinRows = 2 * TileRows;
 
     // Bytes of a pair of k in a panel, and in a left operand that is stored transposed.
     private const int PanelUnit = TileColumns * sizeof(int), ColumnUnit = 64;
@@ -21,12 +21,12 @@ internal static unsafe class AttentionBlockBFloat16
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward(in AttentionPlan s, int task, ScratchBuffer scratch)
     {
-        Shape shape = new(s, task);
+        AttentionShape shape = ShapeOf(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        nint leftPitch = RowPitch(size), probabilityPitch = RowPitch(count);
-        byte* keys = scratch.Elements<byte>(shape.KeyPanelBytes + shape.ColumnPanelBytes + (rowStep * (leftPitch + probabilityPitch + (sizeof(float) * (nint)((2 * pitch) + keyPitch)))));
-        byte* values = keys + shape.KeyPanelBytes;
-        byte* left = values + shape.ColumnPanelBytes; // [rows, D]
+        nint leftPitch = BFloat16Kernel.RowPitch(size), probabilityPitch = BFloat16Kernel.RowPitch(count), keyPanelBytes = KeyPanelBytes(count, size), columnPanelBytes = ColumnPanelBytes(count, size);
+        byte* keys = scratch.Elements<byte>(keyPanelBytes + columnPanelBytes + (rowStep * (leftPitch + probabilityPitch + (sizeof(float) * (nint)((2 * pitch) + keyPitch)))));
+        byte* values = keys + keyPanelBytes;
+        byte* left = values + columnPanelBytes; // [rows, D]
         byte* probabilities = left + (rowStep * leftPitch); // [rows, keys]
         float* queries = (float*)(probabilities + (rowStep * probabilityPitch)); // [rows, D]
         float* sums = queries + ((nint)rowStep * pitch); // [rows, D]
@@ -68,15 +68,15 @@ internal static unsafe class AttentionBlockBFloat16
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Backward(in AttentionPlan s, int task, ScratchBuffer scratch)
     {
-        Shape shape = new(s, task);
+        AttentionShape shape = ShapeOf(s, task);
         int count = shape.Count, size = shape.Size, pitch = shape.Pitch, keyPitch = shape.KeyPitch, rowStep = shape.RowStep;
-        nint leftPitch = RowPitch(size), dScorePitch = RowPitch(count), blockPanels = ColumnPanelBytes(rowStep, size);
-        nint transposed = Math.Max(rowStep * dScorePitch, (nint)CeilingDivide(count, TileRows) * ColumnPitch(rowStep));
-        byte* keyPanels = scratch.Elements<byte>((2 * shape.KeyPanelBytes) + shape.ColumnPanelBytes + (2 * rowStep * leftPitch) + (2 * blockPanels) + transposed
+        nint leftPitch = BFloat16Kernel.RowPitch(size), dScorePitch = BFloat16Kernel.RowPitch(count), keyPanelBytes = KeyPanelBytes(count, size), columnPanelBytes = ColumnPanelBytes(count, size), blockPanels = ColumnPanelBytes(rowStep, size);
+        nint transposed = Math.Max(rowStep * dScorePitch, (nint)Rounding.CeilingDivide(count, TileRows) * ColumnPitch(rowStep));
+        byte* keyPanels = scratch.Elements<byte>((2 * keyPanelBytes) + columnPanelBytes + (2 * rowStep * leftPitch) + (2 * blockPanels) + transposed
             + (sizeof(float) * ((2 * (nint)count * pitch) + ((nint)rowStep * ((2 * pitch) + (2 * keyPitch))))));
-        byte* valuePanels = keyPanels + shape.KeyPanelBytes;
-        byte* keys = valuePanels + shape.KeyPanelBytes; // panels of columns of D
-        byte* left = keys + shape.ColumnPanelBytes; // [rows, D]: queries, then output gradients
+        byte* valuePanels = keyPanels + keyPanelBytes;
+        byte* keys = valuePanels + keyPanelBytes; // panels of columns of D
+        byte* left = keys + columnPanelBytes; // [rows, D]: queries, then output gradients
         byte* dOutputLeft = left + (rowStep * leftPitch);
         byte* queryPanels = dOutputLeft + (rowStep * leftPitch); // panels of columns of D, as deep as the block has rows
         byte* dOutputPanels = queryPanels + blockPanels;
@@ -138,9 +138,9 @@ internal static unsafe class AttentionBlockBFloat16
     }
 
     /// <summary>scores [rows, keys] = left [rows, D] · panels, keys before <paramref name="end"/>; a causal row's keys only up to its own panel.</summary>
-    private static void Score(bool causal, int first, int rows, int end, byte* left, byte* panels, in Shape shape, float* scores)
+    private static void Score(bool causal, int first, int rows, int end, byte* left, byte* panels, in AttentionShape shape, float* scores)
     {
-        nint leftPitch = RowPitch(shape.Size);
+        nint leftPitch = BFloat16Kernel.RowPitch(shape.Size);
         for (int j = 0; j < end; j += TileColumns, panels += PanelBytes(shape.Size))
         {
             int skip = causal ? Math.Max(0, j - first) : 0;
@@ -150,7 +150,7 @@ internal static unsafe class AttentionBlockBFloat16
     }
 
     /// <summary>destination [rows, D] = left [rows, keys] · panels, keys before <paramref name="end"/>; a causal register tile's keys only up to its last row's.</summary>
-    private static void Combine(bool causal, int first, int rows, int end, byte* left, nint leftPitch, byte* panels, in Shape shape, float* destination, nint pitch)
+    private static void Combine(bool causal, int first, int rows, int end, byte* left, nint leftPitch, byte* panels, in AttentionShape shape, float* destination, nint pitch)
     {
         for (int column = 0; column < shape.Size; column += TileColumns, panels += PanelBytes(shape.Count), destination += TileColumns)
         {
@@ -165,7 +165,7 @@ internal static unsafe class AttentionBlockBFloat16
     }
 
     /// <summary>destination [keys, D] += leftᵀ [keys, rows] · panels; a causal register tile of keys begins at the first row that sees one of them.</summary>
-    private static void AddTransposed(bool causal, int first, int rows, int end, float* left, nint keyPitch, byte* panels, in Shape shape, byte* transposed, float* destination)
+    private static void AddTransposed(bool causal, int first, int rows, int end, float* left, nint keyPitch, byte* panels, in AttentionShape shape, byte* transposed, float* destination)
     {
         nint columnPitch = ColumnPitch(rows), pitch = shape.Pitch;
         NativeKernels.PackColumnsBFloat16(left, keyPitch, end, rows, transposed, columnPitch);
@@ -182,7 +182,7 @@ internal static unsafe class AttentionBlockBFloat16
     }
 
     /// <summary>Rows' columns of one head in panels of rows: the right operand of a product over D.</summary>
-    private static void PackKeys(Tensor source, in Shape shape, byte* panels)
+    private static void PackKeys(Tensor source, in AttentionShape shape, byte* panels)
     {
         for (int j = 0; j < shape.Count; j += TileColumns, panels += PanelBytes(shape.Size))
         {
@@ -201,58 +201,11 @@ internal static unsafe class AttentionBlockBFloat16
 
     private static nint PanelBytes(int depth) => (nint)((depth + 1) / 2) * PanelUnit;
 
-    private static nint ColumnPanelBytes(int rows, int size) => CeilingDivide(size, TileColumns) * PanelBytes(rows);
+    private static nint KeyPanelBytes(int rows, int size) => Rounding.CeilingDivide(rows, TileColumns) * PanelBytes(size);
+
+    private static nint ColumnPanelBytes(int rows, int size) => Rounding.CeilingDivide(size, TileColumns) * PanelBytes(rows);
 
     private static nint ColumnPitch(int rows) => (nint)((rows + 1) / 2) * ColumnUnit;
 
-    // Whole vectors, and an odd number of cache lines, so that rows begin in different sets of the first cache.
-    private static nint RowPitch(int depth) => ((((nint)depth * 2) + 63) & ~63) | 64;
-
-    private static int CeilingDivide(int value, int divisor) => (value + divisor - 1) / divisor;
-
-    /// <summary>One task's sequence and head, and the sizes of its scratch.</summary>
-    private readonly struct Shape
-    {
-        public Shape(in AttentionPlan plan, int task)
-        {
-            int b = task / plan.KeyValueHeadCount, head = task % plan.KeyValueHeadCount;
-            Size = plan.HeadSize;
-            Start = plan.SequenceStarts.Ints(0)[b];
-            Count = plan.SequenceStarts.Ints(0)[b + 1] - Start;
-            KeyColumn = head * Size;
-            FirstHead = head * plan.GroupSize;
-            Pitch = AttentionBlock.RoundUp(Size, TileColumns);
-            KeyPitch = AttentionBlock.RoundUp(Count, TileColumns);
-            KeyPanelBytes = CeilingDivide(Count, TileColumns) * PanelBytes(Size);
-            ColumnPanelBytes = AttentionBlockBFloat16.ColumnPanelBytes(Count, Size);
-            RowStep = Math.Min(Count, Math.Clamp(ScoreBudget / sizeof(float) / Math.Max(KeyPitch, 1) / TileRows * TileRows, MinRows, MaxRows));
-        }
-
-        public int Size { get; }
-
-        public int Start { get; }
-
-        public int Count { get; }
-
-        /// <summary>The key head's first column.</summary>
-        public int KeyColumn { get; }
-
-        /// <summary>The first of the query heads that share the key head.</summary>
-        public int FirstHead { get; }
-
-        /// <summary>Floats between rows of D columns.</summary>
-        public int Pitch { get; }
-
-        /// <summary>Floats between rows of scores.</summary>
-        public int KeyPitch { get; }
-
-        /// <summary>Bytes of keys or values in panels of rows.</summary>
-        public nint KeyPanelBytes { get; }
-
-        /// <summary>Bytes of keys or values in panels of columns.</summary>
-        public nint ColumnPanelBytes { get; }
-
-        /// <summary>Queries of a block.</summary>
-        public int RowStep { get; }
-    }
+    private static AttentionShape ShapeOf(in AttentionPlan plan, int task) => new(plan, task, TileColumns, TileColumns, TileRows, MinRows, MaxRows);
 }

@@ -7,6 +7,7 @@ internal struct AttentionPlan
     public Tensor Key; // [T, G·D]
     public Tensor Value; // [T, G·D]
     public Tensor SequenceStarts; // [1, B + 1]
+    public int TaskCount;
     public int HeadSize;
     public int KeyValueHeadCount;
     public int GroupSize; // query heads of one key/value head

@@ -34,7 +34,7 @@ internal static unsafe class AttentionSoftmax
         row = scores;
         for (int i = 0; i < rows; i++, row += keyPitch)
         {
-            int whole = AttentionBlock.RoundUp(causal ? visible + i : visible, SumLanes);
+            int whole = Rounding.RoundUp(causal ? visible + i : visible, SumLanes);
             TVector shift = TVector.Broadcast(maxima[i]), sum0 = default, sum1 = default, sum2 = default, sum3 = default;
             for (int j = 0; j < whole; j += SumLanes)
             {
@@ -105,7 +105,7 @@ internal static unsafe class AttentionSoftmax
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int MaskTail(float* scores, int visible, int end, int reach)
     {
-        int whole = AttentionBlock.RoundUp(visible, SumLanes), j = visible;
+        int whole = Rounding.RoundUp(visible, SumLanes), j = visible;
         for (; j < whole; j++)
         {
             scores[j] = float.NegativeInfinity;

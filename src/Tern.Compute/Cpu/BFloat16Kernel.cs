@@ -58,5 +58,5 @@ internal readonly unsafe struct BFloat16Kernel : IProductKernel
     private static nint ColumnPanelPitch(int depth) => (nint)UnitGroup * ((depth + 1) / 2);
 
     // Whole vectors, and an odd number of cache lines, so that rows begin in different sets of the first cache.
-    private static nint RowPitch(int depth) => ((((nint)depth * 2) + 63) & ~63) | 64;
+    public static nint RowPitch(int depth) => Rounding.ToCacheLines((nint)depth * 2) | 64;
 }

@@ -9,7 +9,7 @@ internal sealed unsafe class CpuPreparedWeight : PreparedWeight
         IsNarrow = narrow;
         Rows = rows;
         Columns = columns;
-        ByteCount = (long)MatrixProductPlan.CeilingDivide(rows, kernels.TileColumns) * kernels.PanelByteCount(columns) / (narrow ? 2 : 1);
+        ByteCount = (long)Rounding.CeilingDivide(rows, kernels.TileColumns) * kernels.PanelByteCount(columns) / (narrow ? 2 : 1);
         Panels = (byte*)AlignedMemory.Allocate((nuint)ByteCount);
         GC.AddMemoryPressure(Math.Max(ByteCount, 64));
     }

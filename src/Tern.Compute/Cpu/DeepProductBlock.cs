@@ -24,9 +24,9 @@ internal static unsafe class DeepProductBlock
         int tileColumns = TKernel.TileColumns;
         int firstRow = task / plan.ColumnTaskCount * plan.TaskRows, firstColumn = task % plan.ColumnTaskCount * plan.TaskColumns;
         int rows = Math.Min(plan.TaskRows, plan.Rows - firstRow), columns = Math.Min(plan.TaskColumns, plan.Columns - firstColumn);
-        int panels = MatrixProductPlan.CeilingDivide(columns, tileColumns), tiles = MatrixProductPlan.CeilingDivide(rows, TKernel.TileRows);
+        int panels = Rounding.CeilingDivide(columns, tileColumns), tiles = Rounding.CeilingDivide(rows, TKernel.TileRows);
 
-        nint leftSize = RoundUp(TKernel.LeftByteCount(plan.TaskRows, plan.DepthStep)), panelSize = RoundUp(TKernel.PanelByteCount(plan.DepthStep));
+        nint leftSize = Rounding.ToCacheLines(TKernel.LeftByteCount(plan.TaskRows, plan.DepthStep)), panelSize = Rounding.ToCacheLines(TKernel.PanelByteCount(plan.DepthStep));
         byte* left = (byte*)scratch.Floats(2 * (leftSize + panelSize) / sizeof(float)), nextLeft = left + leftSize;
         byte* panel = nextLeft + leftSize, nextPanel = panel + panelSize;
 
@@ -93,6 +93,4 @@ internal static unsafe class DeepProductBlock
     /// <summary>Where part <paramref name="part"/> of <paramref name="parts"/> begins.</summary>
     private static int Share(int depth, int part, int parts) =>
         part == parts ? depth : Math.Min((int)((long)depth * part / parts) / PartUnit * PartUnit, depth);
-
-    private static nint RoundUp(nint byteCount) => (byteCount + 63) & ~63;
 }

@@ -44,5 +44,5 @@ internal readonly unsafe struct Int8Kernel : IProductKernel
         NativeKernels.MultiplyInt8(left + (row * RowPitch(depth)), RowPitch(depth), rows, depth, panel, start, startPitch, destination, pitch);
 
     // Whole vectors and the header: an odd number of cache lines, so that rows begin in different sets of the first cache.
-    private static nint RowPitch(int depth) => (RowHeader + (((nint)depth + 63) & ~63)) | 64;
+    private static nint RowPitch(int depth) => (RowHeader + Rounding.ToCacheLines(depth)) | 64;
 }

@@ -32,7 +32,7 @@ internal static unsafe class MatrixProduct
         }
 
         CpuPreparedWeight prepared = new(kernels, weight.Rows, weight.Columns, narrow);
-        PackPanels(pool, kernels, weight, true, CeilingDivide(weight.Rows, kernels.TileColumns), prepared.Panels, narrow);
+        PackPanels(pool, kernels, weight, true, Rounding.CeilingDivide(weight.Rows, kernels.TileColumns), prepared.Panels, narrow);
         return prepared;
     }
 
@@ -118,7 +118,7 @@ internal static unsafe class MatrixProduct
             return;
         }
 
-        int panelCount = CeilingDivide(columns, kernels.TileColumns);
+        int panelCount = Rounding.CeilingDivide(columns, kernels.TileColumns);
         nint size = panelCount * kernels.PanelByteCount(inner);
         using ScratchLease lease = pool.RentScratch();
         plan.Right.Panels = (byte*)lease.Buffer.Floats((plan.IsGated ? 2 : 1) * size / sizeof(float));
@@ -136,7 +136,7 @@ internal static unsafe class MatrixProduct
     {
         const int PanelsPerTask = 4;
         pool.Run(
-            CeilingDivide(panelCount, PanelsPerTask),
+            Rounding.CeilingDivide(panelCount, PanelsPerTask),
             (kernels, right, transpose, panelCount, Panels: (nint)panels, narrow),
             static (task, s) =>
             {
@@ -210,6 +210,4 @@ internal static unsafe class MatrixProduct
             }
         }
     }
-
-    private static int CeilingDivide(int value, int divisor) => MatrixProductPlan.CeilingDivide(value, divisor);
 }

@@ -16,7 +16,7 @@ internal static unsafe class MatrixProductBlock
         int rows = Math.Min(plan.TaskRows, plan.Rows - firstRow);
         int columns = Math.Min(plan.TaskColumns, plan.Columns - firstColumn);
 
-        nint leftSize = RoundUp(TKernel.LeftByteCount(plan.RowStep, plan.DepthStep));
+        nint leftSize = Rounding.ToCacheLines(TKernel.LeftByteCount(plan.RowStep, plan.DepthStep));
         nint panelsSize = plan.TaskColumns / TKernel.TileColumns * TKernel.PanelByteCount(plan.DepthStep);
         int packedCount = (plan.Right.IsLaidOut ? 0 : 1) + (plan.IsGated && !plan.Up.IsLaidOut ? 1 : 0);
         nint factorSize = plan.KeepsNoFactors ? (nint)plan.TaskRows * plan.TaskColumns * sizeof(float) : 0;
@@ -70,7 +70,7 @@ internal static unsafe class MatrixProductBlock
                 : PrefetchRegion.Bytes(null, storedSize).RequestCount * span.Columns / TKernel.TileColumns;
         }
 
-        int tiles = MatrixProductPlan.CeilingDivide(span.Rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(span.Columns, TKernel.TileColumns);
+        int tiles = Rounding.CeilingDivide(span.Rows, TKernel.TileRows) * Rounding.CeilingDivide(span.Columns, TKernel.TileColumns);
 
         // The last tiles have nothing left to ask for, so that what was asked for last is there too.
         PrefetchQueue ahead = new() { Block = nextBlock, TileShare = 1 + (requests * 5 / 4 / tiles) };
@@ -151,8 +151,6 @@ internal static unsafe class MatrixProductBlock
             SwiGlu.Forward(gate.At(row, span.Column), up.At(row, span.Column), activated.Floats(row) + span.Column, span.Columns);
         }
     }
-
-    private static nint RoundUp(nint byteCount) => (byteCount + 63) & ~63;
 
     /// <summary>What is multiplied at once.</summary>
     private struct Span

@@ -105,27 +105,27 @@ internal unsafe struct MatrixProductPlan
         int tileRows = Kernels.TileRows;
         int tileColumns = Kernels.TileColumns;
 
-        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, Kernels.MaxDepthStep)), 4);
+        DepthStep = Rounding.RoundUp(Rounding.CeilingDivide(Inner, Rounding.CeilingDivide(Inner, Kernels.MaxDepthStep)), 4);
         long work = (long)rows * columns * Inner;
         int wanted = threadCount == 1 ? 1 : (int)Math.Clamp(work / MinTaskWork, 1, threadCount * TasksPerThread);
 
-        ColumnTaskCount = CeilingDivide(columns, MaxTaskColumns);
-        RowTaskCount = Math.Clamp(CeilingDivide(wanted, ColumnTaskCount), 1, CeilingDivide(rows, 4 * tileRows));
+        ColumnTaskCount = Rounding.CeilingDivide(columns, MaxTaskColumns);
+        RowTaskCount = Math.Clamp(Rounding.CeilingDivide(wanted, ColumnTaskCount), 1, Rounding.CeilingDivide(rows, 4 * tileRows));
         if (RowTaskCount * ColumnTaskCount < wanted)
         {
-            ColumnTaskCount = Math.Min(CeilingDivide(wanted, RowTaskCount), CeilingDivide(columns, 2 * tileColumns));
+            ColumnTaskCount = Math.Min(Rounding.CeilingDivide(wanted, RowTaskCount), Rounding.CeilingDivide(columns, 2 * tileColumns));
         }
 
-        TaskRows = RoundUp(CeilingDivide(rows, RowTaskCount), tileRows);
-        TaskColumns = RoundUp(CeilingDivide(columns, ColumnTaskCount), tileColumns);
-        RowTaskCount = CeilingDivide(rows, TaskRows);
-        ColumnTaskCount = CeilingDivide(columns, TaskColumns);
+        TaskRows = Rounding.RoundUp(Rounding.CeilingDivide(rows, RowTaskCount), tileRows);
+        TaskColumns = Rounding.RoundUp(Rounding.CeilingDivide(columns, ColumnTaskCount), tileColumns);
+        RowTaskCount = Rounding.CeilingDivide(rows, TaskRows);
+        ColumnTaskCount = Rounding.CeilingDivide(columns, TaskColumns);
         int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
-        RowStep = RoundUp(CeilingDivide(TaskRows, CeilingDivide(TaskRows, maxRowStep)), tileRows);
+        RowStep = Rounding.RoundUp(Rounding.CeilingDivide(TaskRows, Rounding.CeilingDivide(TaskRows, maxRowStep)), tileRows);
         if (KeepsNoFactors)
         {
             TaskRows = RowStep;
-            RowTaskCount = CeilingDivide(rows, TaskRows);
+            RowTaskCount = Rounding.CeilingDivide(rows, TaskRows);
         }
     }
 
@@ -139,18 +139,18 @@ internal unsafe struct MatrixProductPlan
 
         int threads = (long)Rows * Columns * Inner < 2 * MinTaskWork ? 1 : threadCount;
         double least = double.MaxValue;
-        int minRowTasks = CeilingDivide(Rows, DeepTaskTiles * tileRows), minColumnTasks = CeilingDivide(Columns, MaxTaskColumns);
-        int maxRowTasks = Math.Max(minRowTasks, Math.Min(CeilingDivide(Rows, tileRows), MaxTaskSplits));
-        int maxColumnTasks = Math.Max(minColumnTasks, Math.Min(CeilingDivide(Columns, tileColumns), MaxTaskSplits));
+        int minRowTasks = Rounding.CeilingDivide(Rows, DeepTaskTiles * tileRows), minColumnTasks = Rounding.CeilingDivide(Columns, MaxTaskColumns);
+        int maxRowTasks = Math.Max(minRowTasks, Math.Min(Rounding.CeilingDivide(Rows, tileRows), MaxTaskSplits));
+        int maxColumnTasks = Math.Max(minColumnTasks, Math.Min(Rounding.CeilingDivide(Columns, tileColumns), MaxTaskSplits));
         for (int rowTasks = minRowTasks; rowTasks <= maxRowTasks; rowTasks++)
         {
-            int taskRows = RoundUp(CeilingDivide(Rows, rowTasks), tileRows);
+            int taskRows = Rounding.RoundUp(Rounding.CeilingDivide(Rows, rowTasks), tileRows);
             for (int columnTasks = minColumnTasks; columnTasks <= maxColumnTasks; columnTasks++)
             {
-                int taskColumns = RoundUp(CeilingDivide(Columns, columnTasks), tileColumns);
-                int count = CeilingDivide(Rows, taskRows) * CeilingDivide(Columns, taskColumns);
+                int taskColumns = Rounding.RoundUp(Rounding.CeilingDivide(Columns, columnTasks), tileColumns);
+                int count = Rounding.CeilingDivide(Rows, taskRows) * Rounding.CeilingDivide(Columns, taskColumns);
                 double task = ((double)taskRows * taskColumns) + (PackingCost * (taskRows + taskColumns));
-                double cost = threads == 1 ? task * count : task * (CeilingDivide(count, threads) + StraggleShare);
+                double cost = threads == 1 ? task * count : task * (Rounding.CeilingDivide(count, threads) + StraggleShare);
                 if (cost < least)
                 {
                     least = cost;
@@ -161,13 +161,9 @@ internal unsafe struct MatrixProductPlan
 
         // Not as deep as elsewhere, so that a block of many rows, the next one and the lines asked for ahead fit the second cache.
         int maxDepthStep = Kernels.MaxDepthStep / (TaskRows > HalfTaskTiles * tileRows ? 4 : 2);
-        DepthStep = RoundUp(CeilingDivide(Inner, CeilingDivide(Inner, maxDepthStep)), 4);
+        DepthStep = Rounding.RoundUp(Rounding.CeilingDivide(Inner, Rounding.CeilingDivide(Inner, maxDepthStep)), 4);
         RowStep = TaskRows;
-        RowTaskCount = CeilingDivide(Rows, TaskRows);
-        ColumnTaskCount = CeilingDivide(Columns, TaskColumns);
+        RowTaskCount = Rounding.CeilingDivide(Rows, TaskRows);
+        ColumnTaskCount = Rounding.CeilingDivide(Columns, TaskColumns);
     }
-
-    public static int CeilingDivide(int value, int divisor) => (value + divisor - 1) / divisor;
-
-    public static int RoundUp(int value, int multiple) => CeilingDivide(value, multiple) * multiple;
 }

@@ -39,9 +39,9 @@ internal static unsafe class MaxPoolProductBlock
         PrefetchQueue ahead = default;
         if (nextColumns > 0 && plan.Weight.Panels != null)
         {
-            nint nextSize = MatrixProductPlan.CeilingDivide(nextColumns, tileColumns) * (plan.Weight.IsNarrow ? panelSize / 2 : panelSize);
+            nint nextSize = Rounding.CeilingDivide(nextColumns, tileColumns) * (plan.Weight.IsNarrow ? panelSize / 2 : panelSize);
             ahead.Panel = PrefetchRegion.Bytes(plan.Weight.Panel<TKernel>(nextColumn / tileColumns, depth, 0), nextSize);
-            int tiles = MatrixProductPlan.CeilingDivide(rows, TKernel.TileRows) * MatrixProductPlan.CeilingDivide(columns, tileColumns) * plan.DepthStepCount;
+            int tiles = Rounding.CeilingDivide(rows, TKernel.TileRows) * Rounding.CeilingDivide(columns, tileColumns) * plan.DepthStepCount;
             ahead.TileShare = 1 + (ahead.Panel.RequestCount / tiles);
         }
 

@@ -61,7 +61,7 @@ internal static unsafe partial class MaxPoolProduct
         if (!accumulateDWeight.IsEmpty || !accumulateDBias.IsEmpty)
         {
             SortByVocabulary(plan, count);
-            vocabularyTasks = MatrixProductPlan.CeilingDivide(vocabularySize, GradientPlan.VocabularyPerTask);
+            vocabularyTasks = Rounding.CeilingDivide(vocabularySize, GradientPlan.VocabularyPerTask);
         }
 
         pool.Run(

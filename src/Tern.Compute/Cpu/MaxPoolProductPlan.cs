@@ -55,20 +55,20 @@ internal unsafe struct MaxPoolProductPlan
         int groups = MaxTaskGroups;
         if (threadCount > 1)
         {
-            int fair = Math.Max(1, MatrixProductPlan.CeilingDivide(Columns, tileColumns * threadCount * TasksPerThread));
+            int fair = Math.Max(1, Rounding.CeilingDivide(Columns, tileColumns * threadCount * TasksPerThread));
             panels = Math.Min(fair, panels);
             groups = Math.Clamp(fair / panels, 1, groups);
         }
 
         GroupColumns = panels * tileColumns;
         TaskColumns = groups * GroupColumns;
-        TaskCount = MatrixProductPlan.CeilingDivide(Columns, TaskColumns);
-        DepthStepCount = MatrixProductPlan.CeilingDivide(depth, Kernels.MaxDepthStep);
-        DepthStep = MatrixProductPlan.RoundUp(MatrixProductPlan.CeilingDivide(depth, DepthStepCount), 4);
-        DepthStepCount = MatrixProductPlan.CeilingDivide(depth, DepthStep);
+        TaskCount = Rounding.CeilingDivide(Columns, TaskColumns);
+        DepthStepCount = Rounding.CeilingDivide(depth, Kernels.MaxDepthStep);
+        DepthStep = Rounding.RoundUp(Rounding.CeilingDivide(depth, DepthStepCount), 4);
+        DepthStepCount = Rounding.CeilingDivide(depth, DepthStep);
         int maxRowStep = Math.Max(1, (int)(BlockBytes / Kernels.LeftByteCount(tileRows, DepthStep))) * tileRows;
-        RowBlockCount = MatrixProductPlan.CeilingDivide(RowCount, maxRowStep);
-        RowStep = MatrixProductPlan.RoundUp(MatrixProductPlan.CeilingDivide(RowCount, Math.Max(1, RowBlockCount)), tileRows);
-        BlockByteCount = (Kernels.LeftByteCount(RowStep, DepthStep) + 63) & ~63;
+        RowBlockCount = Rounding.CeilingDivide(RowCount, maxRowStep);
+        RowStep = Rounding.RoundUp(Rounding.CeilingDivide(RowCount, Math.Max(1, RowBlockCount)), tileRows);
+        BlockByteCount = Rounding.ToCacheLines(Kernels.LeftByteCount(RowStep, DepthStep));
     }
 }
