@@ -119,6 +119,7 @@ internal sealed unsafe class BlockMaxSearch : SearchAlgorithm
             ref LongTerm term = ref context.LongTerms[i];
             BlockMaxima maxima = postings.Maxima(term.Row);
             term.Maxima = maxima.Maxima;
+            maxima.PrefetchWord(0);
             lists[i] = new BoundedList { Maxima = maxima, Map = BoundMap.For(term.Weight, unitsPerScore, tables + ((long)BoundMap.TableSize * i)) };
         }
 

@@ -1,5 +1,7 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Tern.Retrieval.Kernels;
 
 namespace Tern.Retrieval;
 
@@ -33,11 +35,23 @@ internal readonly unsafe struct BlockMaxima
 
     /// <summary>One byte for each present leaf, at most 127.</summary>
     public byte* Maxima { get; }
+
+    /// <summary>Asks for the leaves and maxima of 32 spans.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void PrefetchWord(int word)
+    {
+        MaximaWord* at = Words + word;
+        byte* leaves = (byte*)(Leaves + at->SpansBefore);
+        Cache.Prefetch(leaves, leaves + (sizeof(ulong) * BitOperations.PopCount(at->Presence)));
+        byte* maxima = Maxima + at->MaximaBefore;
+        // Where the last word's maxima end is not written anywhere; there are few.
+        Cache.Prefetch(maxima, word + 1 < WordCount ? Maxima + at[1].MaximaBefore : maxima + (2 * Cache.LineSize));
+    }
 }
 
 /// <summary>The block maxima of one query term and what they add to bounds.</summary>
 internal struct BoundedList
 {
     public BlockMaxima Maxima;
-    public Kernels.BoundMap Map;
+    public BoundMap Map;
 }

@@ -8,6 +8,10 @@ namespace Tern.Retrieval;
 /// </summary>
 internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
 {
+    // Of the window that comes next so much is asked for while one is added; the rest of a large one the processor foresees.
+    // It foresees nothing of small ones, which end before it has learnt where they lead (tern bench search: 15 % of the time).
+    private const int FetchedByteCount = 4096;
+
     public ExhaustiveSearch()
         : base("exhaustive")
     {
@@ -25,15 +29,22 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
         for (int window = 0; window < postings.WindowCount; window++)
         {
             bool any = false;
-            foreach (ref readonly LongTerm term in longTerms)
+            for (int i = 0; i < longTerms.Length; i++)
             {
+                if (i + 1 < longTerms.Length)
+                {
+                    PrefetchWindow(longTerms[i + 1], window);
+                }
+                else if (window + 1 < postings.WindowCount)
+                {
+                    PrefetchWindow(longTerms[0], window + 1);
+                }
+
+                ref readonly LongTerm term = ref longTerms[i];
                 uint start = term.WindowOffsets[window];
                 uint end = term.WindowOffsets[window + 1];
                 if (end > start)
                 {
-                    Cache.Prefetch(term.List + end);
-                    Cache.Prefetch(term.List + end + Cache.LineSize);
-                    Cache.Prefetch(term.List + end + (2 * Cache.LineSize));
                     kernels.Accumulate(new WindowReader(term.List + start, term.List + end), layout, term.Weight, buffers);
                     any = true;
                 }
@@ -52,6 +63,12 @@ internal sealed unsafe class ExhaustiveSearch : SearchAlgorithm
                 Collect(postings, context, window);
             }
         }
+    }
+
+    private static void PrefetchWindow(in LongTerm term, int window)
+    {
+        uint start = term.WindowOffsets[window];
+        Cache.Prefetch(term.List + start, term.List + Math.Min(term.WindowOffsets[window + 1], start + FetchedByteCount));
     }
 
     /// <summary>Adds a short list's postings of the window that begins at <paramref name="first"/>; returns where they end.</summary>

@@ -13,6 +13,9 @@ internal sealed unsafe class Postings
     // A table of the rows of all term ids, where it is not much larger than the terms are many: one look instead of a search.
     private const int TableOverhead = 1 << 16;
 
+    // Of a table before a list so much is asked for at once.
+    private const int FetchedByteCount = 512;
+
     private readonly TermEntry* _terms;
     private readonly int[] _rowOfTerm;
     private readonly byte* _lists;
@@ -127,6 +130,15 @@ internal sealed unsafe class Postings
         {
             Cache.Prefetch(line);
         }
+    }
+
+    /// <summary>Asks for what a search reads first of a long list and its maxima: where each window begins, which spans have postings.</summary>
+    public void PrefetchLongList(int row)
+    {
+        byte* offsets = _lists + _terms[row].PostingOffset;
+        Cache.Prefetch(offsets, offsets + Math.Min(FetchedByteCount, (WindowCount + 1) * sizeof(uint)));
+        byte* words = _maxima + _terms[row].MaximaOffset;
+        Cache.Prefetch(words, words + Math.Min(FetchedByteCount, ((SpanCount + 31) >> 5) * sizeof(MaximaWord)));
     }
 
     public long ListByteCount(int row) => ListEnd(row) - (long)_terms[row].PostingOffset;

@@ -183,6 +183,7 @@ internal sealed unsafe class SearchContext : IDisposable
             seed = Math.Max(seed, (uint)_quantized[i] * entry->KthImpact(thresholdClass));
             if (entry->IsLong)
             {
+                postings.PrefetchLongList(row);
                 _longTerms[_longCount++] = new LongTerm { Row = row, DocumentFrequency = entry->DocumentFrequency, List = postings.List(row), Weight = (uint)_quantized[i], LargestProduct = (uint)_quantized[i] * entry->LargestImpact, MayHaveBitmaps = (long)entry->DocumentFrequency * SegmentFormat.WindowSize >= (long)SegmentFormat.BitmapPostingCount * postings.DocumentCount };
             }
             else

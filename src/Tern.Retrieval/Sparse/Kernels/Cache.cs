@@ -16,4 +16,14 @@ internal static unsafe class Cache
             Sse.Prefetch0(address);
         }
     }
+
+    /// <summary>Asks for all lines from <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* start, byte* end)
+    {
+        for (start = (byte*)((nuint)start & ~(nuint)(LineSize - 1)); start < end; start += LineSize)
+        {
+            Prefetch(start);
+        }
+    }
 }

@@ -158,9 +158,7 @@ internal sealed unsafe class SearchKernels<TLanes> : SearchKernels
                 byte* values = maxima.Maxima + before;
                 if (word + 1 < wordCount)
                 {
-                    Cache.Prefetch(maxima.Leaves + at[1].SpansBefore);
-                    Cache.Prefetch(maxima.Maxima + at[1].MaximaBefore);
-                    Cache.Prefetch(maxima.Maxima + at[1].MaximaBefore + 64);
+                    maxima.PrefetchWord(word + 1);
                 }
 
                 for (; presence != 0; presence &= presence - 1)
