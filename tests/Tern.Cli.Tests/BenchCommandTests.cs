@@ -44,6 +44,33 @@ public sealed class BenchCommandTests : IDisposable
     }
 
     [Fact]
+    public void BuildsOnceAndTimesOften()
+    {
+        Write("v.docs.csr", 400, 1);
+        Write("v.queries.csr", 3, 2);
+        string[] common = ["bench", "search", "--data", _directory["v"], "--work", _directory["work"], "--layout", "packed", "--k", "5", "--passes", "3", "--json"];
+        CliResult nothing = Cli.Run([.. common, "--only", "time"]);
+        Assert.Equal((ExitCode.BadInput, 1), (nothing.ExitCode, nothing.ErrorLines.Count));
+        JsonElement built = JsonDocument.Parse(Cli.Run([.. common, "--only", "build"]).Output).RootElement;
+        Assert.Equal((1, 0), (built.GetProperty("indexes").GetArrayLength(), built.GetProperty("results").GetArrayLength()));
+        DateTime written = File.GetLastWriteTimeUtc(Path.Combine(_directory["work"], "packed", "segment.tern"));
+        for (int round = 0; round < 2; round++)
+        {
+            CliResult timed = Cli.Run([.. common, "--only", "time"]);
+            Assert.Equal("", timed.Error);
+            Assert.Equal(3, JsonDocument.Parse(timed.Output).RootElement.GetProperty("results").GetArrayLength());
+        }
+
+        Assert.Equal(written, File.GetLastWriteTimeUtc(Path.Combine(_directory["work"], "packed", "segment.tern")));
+        Write("v.docs.csr", 401, 1);
+        CliResult other = Cli.Run([.. common, "--only", "time"]);
+        Assert.Equal((ExitCode.BadInput, 1), (other.ExitCode, other.ErrorLines.Count));
+        Assert.Contains("not the 401 documents", other.Error, StringComparison.Ordinal);
+        CliResult nowhere = Cli.Run("bench", "search", "--data", _directory["v"], "--only", "build");
+        Assert.Equal((ExitCode.Usage, 1), (nowhere.ExitCode, nowhere.ErrorLines.Count));
+    }
+
+    [Fact]
     public void SaysWhatIsWrong()
     {
         Write("v.docs.csr", 10, 1);

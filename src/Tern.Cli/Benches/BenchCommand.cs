@@ -11,6 +11,12 @@ internal static class BenchCommand
 {
     private const string Every = "all";
 
+    private const string Both = "both";
+
+    private const string OnlyBuild = "build";
+
+    private const string OnlyTime = "time";
+
     public static Command Create(Terminal terminal) => new Verb("bench", "Times search over vectors of yours, updates of an index while it is searched, training, encoding, and the operations of a model on this machine.")
     {
         CreateSearch(terminal),
@@ -32,6 +38,7 @@ internal static class BenchCommand
         Option<int> passes = Flags.Count("--passes", "Passes over the queries; of each query the fastest counts.", 5, least: 3);
         Option<string> clock = Flags.Choice("--clock", "Wall time, or the searching thread's processor time (Linux).", "wall", "wall", "cpu");
         Option<string?> work = Flags.Text("--work", "Where to build the indexes; a temporary directory that is deleted unless given.", "dir");
+        Option<string> only = Flags.Choice("--only", "Only build the indexes in --work, or only time those that an earlier run built there.", Both, Both, OnlyBuild, OnlyTime);
         Option<bool> json = Flags.Json("the figures");
         var command = new Verb("search", "Builds an index from vectors and times single queries: mean and percentiles, bytes a posting, allocated bytes.")
         {
@@ -40,9 +47,11 @@ internal static class BenchCommand
             [
                 "tern bench search --data vectors/msmarco --k 10,100,1000 --threads 1",
                 "tern bench search --data vectors/msmarco --layout packed --algorithm auto --json",
+                "tern bench search --data vectors/msmarco --work idx/bench --only build",
+                "tern bench search --data vectors/msmarco --work idx/bench --only time",
             ],
         };
-        foreach (Option option in new Option[] { data, k, layout, algorithm, scoring, threads, passes, clock, work, json })
+        foreach (Option option in new Option[] { data, k, layout, algorithm, scoring, threads, passes, clock, work, only, json })
         {
             command.Add(option);
         }
@@ -51,6 +60,12 @@ internal static class BenchCommand
         {
             int[] ks = Flags.ParseCounts("--k", parsed.GetRequiredValue(k));
             int threadCount = parsed.GetValue(threads);
+            string part = parsed.GetRequiredValue(only);
+            if (part != Both && parsed.GetValue(work) is null)
+            {
+                throw new UsageException($"--only {part} needs --work, the directory of the indexes");
+            }
+
             string directory = parsed.GetValue(work) ?? Directory.CreateTempSubdirectory("tern-bench-").FullName;
             try
             {
@@ -62,12 +77,21 @@ internal static class BenchCommand
                 using var pin = threadCount == 1 ? new PinnedProcess() : null;
                 foreach (PostingLayout choice in Enum.GetValues<PostingLayout>().Where(l => parsed.GetRequiredValue(layout) is var name && (name == Every || name.Equals(l.ToString(), StringComparison.OrdinalIgnoreCase))))
                 {
-                    using (var progress = new ProgressLine(terminal, "documents"))
+                    ImpactPrecision precision = isFloat ? ImpactPrecision.Float32 : ImpactPrecision.Byte;
+                    double seconds = 0;
+                    if (part != OnlyTime)
                     {
-                        indexes.Add(bench.Build(choice, isFloat ? ImpactPrecision.Float32 : ImpactPrecision.Byte, progress.Report));
+                        using var progress = new ProgressLine(terminal, "documents");
+                        seconds = bench.Build(choice, precision, progress.Report);
                     }
 
                     cancellationToken.ThrowIfCancellationRequested();
+                    indexes.Add(bench.Open(choice, precision, seconds));
+                    if (part == OnlyBuild)
+                    {
+                        continue;
+                    }
+
                     timings.AddRange(bench.Run(indexes[^1], algorithms, ks, parsed.GetValue(passes), threadCount, default));
                 }
 
@@ -127,7 +151,12 @@ internal static class BenchCommand
 
         foreach (BenchIndex index in indexes)
         {
-            terminal.Out.WriteLine(Invariant($"{index.Layout}: {index.PostingCount:N0} postings written in {index.BuildSeconds:0.0} s, opened in {index.OpenMilliseconds:0.0} ms; {index.PostingBytes:0.00} bytes a posting to search, {index.SegmentBytes:0.00} with ids and documents' vectors"));
+            terminal.Out.WriteLine(Invariant($"{index.Layout}: {index.PostingCount:N0} postings {(index.BuildSeconds > 0 ? Invariant($"written in {index.BuildSeconds:0.0} s, ") : "")}opened in {index.OpenMilliseconds:0.0} ms; {index.PostingBytes:0.00} bytes a posting to search, {index.SegmentBytes:0.00} with ids and documents' vectors"));
+        }
+
+        if (timings.Count == 0)
+        {
+            return;
         }
 
         terminal.Out.WriteLine(Invariant($"{bench.QueryCount} queries, scores of {scoring.ToString().ToLowerInvariant()}, {SparseIndex.KernelName}; milliseconds of each query's fastest pass"));
