@@ -139,7 +139,7 @@ internal static class SearchCommand
         string stale = recall.IsStale ? "; the index has changed since: run tern index calibrate again" : "";
         return recall.IsExact
             ? Invariant($"exact: for {recall.K} hits no approximation of quality {recall.Quality} is calibrated that is cheaper{stale}")
-            : Invariant($"approximate: recall@{recall.K} {recall.Recall:0.0000}, measured with {queries}{stale}");
+            : Invariant($"approximate: recall@{recall.K} {recall.Recall:0.0000} (95 % bound {recall.LeastRecall:0.0000}), measured with {queries}{stale}");
     }
 
     private static void WriteHits(Terminal terminal, IReadOnlyList<SearchResult> hits)
@@ -188,6 +188,7 @@ internal static class SearchCommand
             json.WriteNumber("quality", recall.Quality);
             json.WriteBoolean("exact", recall.IsExact);
             json.WriteNumber("recall", Math.Round(recall.Recall, 5));
+            json.WriteNumber("recall_least", Math.Round(recall.LeastRecall, 5));
             json.WriteNumber("recall_k", recall.K);
             json.WriteNumber("recall_queries", recall.QueryCount);
             json.WriteString("recall_source", recall.Source.ToString().ToLowerInvariant());

@@ -11,7 +11,7 @@ internal sealed class QualityChoice(SearchCalibration calibration, double qualit
     public MeasuredRecall Recall(int k)
     {
         CalibratedSearch search = calibration.Choose(quality, k);
-        return new MeasuredRecall(quality, search.Approximation is null ? k : search.K, search.Recall, search.Approximation is null, calibration.QueryCount, calibration.Source, isStale);
+        return new MeasuredRecall(quality, search.Approximation is null ? k : search.K, search.Recall, search.LeastRecall, search.Approximation is null, calibration.QueryCount, calibration.Source, isStale);
     }
 
     /// <summary>Null where searches are to be exact.</summary>

@@ -23,7 +23,7 @@ internal static class IndexCalibrateCommand
         var modelFlags = new ModelFlags();
         var command = new Verb("calibrate", "Measures on the index itself how much of the exact hits approximate searches find, for tern search --quality.")
         {
-            Notes = "The calibration is stored with the index and holds for its present commit; run it again after changes.",
+            Notes = "A search is chosen by the one-sided 95 % lower confidence bound of its mean recall over queries (normal), so that other queries find as much: the more queries, the closer the bound. The calibration is stored with the index and holds for its present commit; run it again after changes.",
             Examples =
             [
                 "tern index calibrate --index idx/news",
@@ -115,6 +115,7 @@ internal static class IndexCalibrateCommand
                     writer.WriteStartObject();
                     writer.WriteNumber("k", search.K);
                     writer.WriteNumber("recall", Math.Round(search.Recall, 5));
+                    writer.WriteNumber("recall_least", Math.Round(search.LeastRecall, 5));
                     writer.WriteNumber("cost", Math.Round(search.RelativeCost, 4));
                     if (search.Approximation is { } approximation)
                     {
@@ -131,14 +132,14 @@ internal static class IndexCalibrateCommand
 
         string queries = calibration.Source == CalibrationSource.Documents ? "of the index's own documents as queries" : "queries";
         terminal.Out.WriteLine(Invariant($"{directory}: measured with {calibration.QueryCount:N0} {queries}, at commit {calibration.Commit}"));
-        var table = new ResultTable("k", "quality", "recall", "reckoned cost", "threshold", "dropped", "leaves");
+        var table = new ResultTable("k", "quality", "recall", "95 % bound", "reckoned cost", "threshold", "dropped", "leaves");
         foreach (int k in calibration.Searches.Select(s => s.K).Distinct())
         {
             foreach (double quality in QualitiesShown)
             {
                 CalibratedSearch search = calibration.Choose(quality, k);
                 table.Add(
-                    Invariant($"{k}"), Invariant($"{quality}"), Invariant($"{search.Recall:0.0000}"), Invariant($"{search.RelativeCost:0.00} of exact"),
+                    Invariant($"{k}"), Invariant($"{quality}"), Invariant($"{search.Recall:0.0000}"), Invariant($"{search.LeastRecall:0.0000}"), Invariant($"{search.RelativeCost:0.00} of exact"),
                     search.Approximation is { } a ? Invariant($"{a.ThresholdFactor} x") : "exact", search.Approximation is { } d ? Invariant($"{d.DroppedShare:0.##}") : "", search.Approximation is { } l ? Invariant($"{l.LeafBudget}") : "");
             }
         }

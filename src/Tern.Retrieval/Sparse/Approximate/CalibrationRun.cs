@@ -23,7 +23,7 @@ public sealed record CalibrationOptions
 
 /// <summary>
 /// Measures a grid of approximations on an index: the recall of each against the exact hits, and its cost reckoned from counts,
-/// so that the same index and queries give the same calibration. What is dearer than another of no less recall is left out.
+/// so that the same index and queries give the same calibration. What is dearer than another that can be trusted to find no less is left out.
 /// </summary>
 public static class CalibrationRun
 {
@@ -97,13 +97,13 @@ public static class CalibrationRun
             foreach (SearchApproximation approximation in Grid(k))
             {
                 (Hit[][] found, double[] costs) = Search(index, queries, k, new SparseSearchOptions { Approximation = approximation }, options);
-                double recall = Enumerable.Range(0, queries.Count).Average(q => Recall(exact[q], found[q], own is null ? -1 : own[q]));
-                grid.Add(new CalibratedSearch(k, approximation, recall, costs.Sum() / exactCost));
+                double[] recalls = [.. Enumerable.Range(0, queries.Count).Select(q => Recall(exact[q], found[q], own is null ? -1 : own[q]))];
+                grid.Add(new CalibratedSearch(k, approximation, recalls.Average(), RecallBound.Of(recalls, k), costs.Sum() / exactCost));
                 options.Progress?.Invoke(++measured);
             }
 
             searches.AddRange(Best(grid));
-            searches.Add(new CalibratedSearch(k, null, 1, 1));
+            searches.Add(new CalibratedSearch(k, null, 1, 1, 1));
         }
 
         return SearchCalibration.Of(index, source, queries.Count, [.. searches]);
@@ -115,11 +115,11 @@ public static class CalibrationRun
         from leaves in LeavesPerHit
         select new SearchApproximation { ThresholdFactor = factor, DroppedShare = share, LeafBudget = (int)Math.Min(int.MaxValue, (long)leaves * k) };
 
-    /// <summary>By descending recall, those that are cheaper than all before them and than exact search.</summary>
+    /// <summary>By descending least recall, those that are cheaper than all before them and than exact search.</summary>
     private static IEnumerable<CalibratedSearch> Best(IEnumerable<CalibratedSearch> grid)
     {
         double least = 1;
-        foreach (CalibratedSearch search in grid.OrderByDescending(s => s.Recall).ThenBy(s => s.RelativeCost))
+        foreach (CalibratedSearch search in grid.OrderByDescending(s => s.LeastRecall).ThenBy(s => s.RelativeCost))
         {
             if (search.RelativeCost < least)
             {

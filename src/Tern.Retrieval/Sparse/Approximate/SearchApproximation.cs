@@ -27,8 +27,9 @@ public sealed record SearchApproximation
 
 /// <summary>What a calibration measured for searches of up to k hits. Recall: how much of the exact hits is found, on average.</summary>
 /// <param name="Approximation">Null for exact search.</param>
+/// <param name="LeastRecall">Its one-sided 95 % lower confidence bound over queries: what a search is chosen by.</param>
 /// <param name="RelativeCost">Reckoned cost beside exact search, whose is 1.</param>
-public sealed record CalibratedSearch(int K, SearchApproximation? Approximation, double Recall, double RelativeCost);
+public sealed record CalibratedSearch(int K, SearchApproximation? Approximation, double Recall, double LeastRecall, double RelativeCost);
 
 /// <summary>Adds up what searches cost, in nanoseconds reckoned from counts by <see cref="SearchCosts"/>.</summary>
 internal sealed class SearchCounter

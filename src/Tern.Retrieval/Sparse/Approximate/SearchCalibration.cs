@@ -23,7 +23,7 @@ public sealed record SearchCalibration
 {
     public const string FileName = "calibration.json";
 
-    private const int CurrentVersion = 1;
+    private const int CurrentVersion = 2;
 
     public required int Version { get; init; }
 
@@ -38,7 +38,7 @@ public sealed record SearchCalibration
     /// <summary>Of the segments' files that were searched.</summary>
     public required string[] SegmentChecksums { get; init; }
 
-    /// <summary>By k; of each k the exact search last, before it approximations by descending recall, each cheaper than those before it.</summary>
+    /// <summary>By k; of each k the exact search last, before it approximations by descending least recall, each cheaper than those before it.</summary>
     public required CalibratedSearch[] Searches { get; init; }
 
     public string Checksum { get; init; } = "";
@@ -58,7 +58,7 @@ public sealed record SearchCalibration
     public bool IsStale(SegmentedIndex index) => Generation != index.Generation || Commit != index.Commit || !SegmentChecksums.SequenceEqual(Checksums(index));
 
     /// <summary>
-    /// The cheapest search that found at least <paramref name="quality"/> of the exact hits, for at most <paramref name="k"/>
+    /// The cheapest search that can be trusted to find at least <paramref name="quality"/> of the exact hits (by its least recall), for at most <paramref name="k"/>
     /// hits; exact where none is cheaper, for a quality of 1, and for more hits than were calibrated. Allocates nothing.
     /// </summary>
     public CalibratedSearch Choose(double quality, int k)
@@ -72,7 +72,7 @@ public sealed record SearchCalibration
         foreach (CalibratedSearch search in Searches)
         {
             bool fits = search.K >= k && (best is null || search.K <= best.K);
-            bool suffices = search.Approximation is null || (quality < 1 && search.Recall >= quality);
+            bool suffices = search.Approximation is null || (quality < 1 && search.LeastRecall >= quality);
             if (fits && suffices && (best is null || search.K < best.K || search.RelativeCost < best.RelativeCost))
             {
                 best = search;
@@ -121,17 +121,21 @@ public sealed record SearchCalibration
             throw new InvalidDataException($"{path}: section 'calibration' at offset {e.BytePositionInLine ?? 0} of line {(e.LineNumber ?? 0) + 1}: not a valid calibration; run 'tern index calibrate' again", e);
         }
 
+        // Before the checksum, which another version makes of other fields.
+        if (calibration is not null && calibration.Version != CurrentVersion)
+        {
+            throw new InvalidDataException($"{path}: section 'calibration' at offset 0: format version {calibration.Version}, this build reads {CurrentVersion}; run 'tern index calibrate' again");
+        }
+
         if (calibration is null || calibration.Checksum != calibration.ComputeChecksum())
         {
             throw new InvalidDataException($"{path}: section 'calibration' at offset 0: the checksum does not match: the file is damaged or was edited; run 'tern index calibrate' again");
         }
 
-        return calibration.Version == CurrentVersion
-            ? calibration
-            : throw new InvalidDataException($"{path}: section 'calibration' at offset 0: format version {calibration.Version}, this build reads {CurrentVersion}; run 'tern index calibrate' again");
+        return calibration;
     }
 
-    private static CalibratedSearch Exact { get; } = new(int.MaxValue, null, 1, 1);
+    private static CalibratedSearch Exact { get; } = new(int.MaxValue, null, 1, 1, 1);
 
     private static string[] Checksums(SegmentedIndex index) => [.. index.Views.Select(view => view.Segment.Checksum)];
 

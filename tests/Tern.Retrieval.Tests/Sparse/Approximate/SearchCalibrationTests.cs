@@ -20,15 +20,16 @@ public class SearchCalibrationTests
         Dictionary<string, float>[] scores = [.. collection.Queries.Select(q => collection.Scores(q))];
         foreach (CalibratedSearch search in calibration.Searches)
         {
-            double recall = 0;
+            double[] recalls = new double[scores.Length];
             for (int q = 0; q < scores.Length; q++)
             {
                 string[] exact = [.. NaiveSearch.TopK(scores[q].Select(s => (s.Key, s.Value)), search.K).Select(d => d.Id)];
                 string[] found = [.. index.Search(collection.Queries[q], search.K, new SparseSearchOptions { Approximation = search.Approximation }).Select(h => index.ExternalId(h.DocId))];
-                recall += exact.Length == 0 ? 1 : (double)exact.Intersect(found).Count() / exact.Length;
+                recalls[q] = exact.Length == 0 ? 1 : (double)exact.Intersect(found).Count() / exact.Length;
             }
 
-            Assert.Equal(recall / scores.Length, search.Recall, 1e-12);
+            Assert.Equal(recalls.Average(), search.Recall, 1e-12);
+            Assert.Equal(search.Approximation is null ? 1 : PlainBound(recalls, search.K), search.LeastRecall, 1e-12);
         }
 
         foreach (int k in (int[])[5, 20])
@@ -38,9 +39,9 @@ public class SearchCalibrationTests
             Assert.Equal(searches.OrderByDescending(s => s.RelativeCost), searches.SkipLast(1).Prepend(searches[^1]));
             foreach (double quality in (double[])[0.5, 0.8, 0.9, 0.95, 0.99])
             {
-                double least = searches.Where(s => s.Recall >= quality).Min(s => s.RelativeCost);
+                double least = searches.Where(s => s.LeastRecall >= quality).Min(s => s.RelativeCost);
                 Assert.Equal(least, calibration.Choose(quality, k).RelativeCost);
-                Assert.True(calibration.Choose(quality, k).Recall >= quality);
+                Assert.True(calibration.Choose(quality, k).LeastRecall >= quality);
             }
 
             Assert.Null(calibration.Choose(1, k).Approximation);
@@ -52,6 +53,47 @@ public class SearchCalibrationTests
         Assert.Null(calibration.Choose(0.5, 21).Approximation);
         Assert.Throws<ArgumentOutOfRangeException>(() => calibration.Choose(0, 5));
         Assert.Throws<ArgumentOutOfRangeException>(() => calibration.Choose(double.NaN, 5));
+    }
+
+    [Fact]
+    public void AMeanThatPassesIsNotChosenWhereItsBoundDoesNot()
+    {
+        // Means of 0.985 from queries that miss little each, and from few that miss much.
+        double[] even = [.. Enumerable.Range(0, 100).Select(i => i % 20 < 3 ? 0.9 : 1)];
+        double[] uneven = [.. Enumerable.Range(0, 100).Select(i => i is 0 or 50 ? 0.25 : 1)];
+        Assert.Equal([0.985, 0.985], [even.Average(), uneven.Average()], (a, b) => Math.Abs(a - b) < 1e-12);
+        var none = new SearchApproximation();
+        var calibration = new SearchCalibration
+        {
+            Version = 2,
+            Source = CalibrationSource.Queries,
+            QueryCount = 100,
+            Generation = 0,
+            Commit = 0,
+            SegmentChecksums = [],
+            Searches =
+            [
+                new CalibratedSearch(10, none, even.Average(), RecallBound.Of(even, 10), 0.5),
+                new CalibratedSearch(10, none with { LeafBudget = 30 }, uneven.Average(), RecallBound.Of(uneven, 10), 0.2),
+                new CalibratedSearch(10, null, 1, 1, 1),
+            ],
+        };
+        Assert.Equal(0.2, calibration.Choose(0.96, 10).RelativeCost);
+        Assert.Equal(0.5, calibration.Choose(0.975, 10).RelativeCost);
+        Assert.Null(calibration.Choose(0.984, 10).Approximation);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    [InlineData(1000)]
+    public void TheBoundLiesBelowTheMeanAndComesNearerWithMoreQueries(int count)
+    {
+        double[] recalls = [.. Enumerable.Range(0, count).Select(i => i % 4 == 3 ? 0.8 : 1)];
+        double bound = RecallBound.Of(recalls, 10);
+        Assert.Equal(PlainBound(recalls, 10), bound, 1e-12);
+        Assert.InRange(bound, 0, recalls.Average() - 1e-9);
+        Assert.True(bound < RecallBound.Of([.. recalls, .. recalls, .. recalls], 10));
     }
 
     [Fact]
@@ -148,6 +190,15 @@ public class SearchCalibrationTests
                 Check(path, calibration);
             }
         }
+    }
+
+    /// <summary>The mean less 1.645 standard errors, with a query more that misses one hit.</summary>
+    private static double PlainBound(double[] recalls, int k)
+    {
+        double[] all = [.. recalls, (k - 1.0) / k];
+        double mean = all.Average();
+        double deviation = Math.Sqrt(all.Sum(r => Math.Pow(r - mean, 2)) / (all.Length - 1));
+        return Math.Max(0, mean - (1.6448536269514722 * deviation / Math.Sqrt(all.Length)));
     }
 
     /// <summary>Damage is reported, or lay between the fields where it says nothing.</summary>
