@@ -68,7 +68,7 @@ internal static class CellNetwork
             Temperature = sparse ? 1f : plan.DenseTemperature,
             BatchSize = Math.Min(cell.Objective.BatchSize, exampleCount),
             NegativeCount = cell.Objective.NegativeCount,
-            LearningRate = cell.Objective.LearningRate,
+            LearningRate = cell.Objective.LearningRate * (cell.Size.LearningRateFactor ?? 1f),
             WarmupRatio = plan.WarmupRatio,
             QueryFlopsWeight = sparse ? plan.QueryFlopsWeight : 0f,
             DocumentFlopsWeight = sparse ? plan.DocumentFlopsWeight : 0f,

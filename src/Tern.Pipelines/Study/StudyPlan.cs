@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Tern.Training;
 
 namespace Tern.Pipelines.Study;
@@ -18,6 +19,10 @@ public sealed record StudySize
     public required int KeyValueHeadCount { get; init; }
 
     public required int IntermediateSize { get; init; }
+
+    /// <summary>The objectives' learning rates are multiplied by this, 1 where the plan does not say: wide models take smaller steps.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public float? LearningRateFactor { get; init; }
 
     /// <summary>Weights of the blocks and the last norm, without the vocabulary's.</summary>
     public long NonEmbeddingParameters
@@ -175,6 +180,7 @@ public sealed record StudyPlan
             Require(size is { HiddenSize: > 0, LayerCount: > 0, HeadCount: > 0, KeyValueHeadCount: > 0, IntermediateSize: > 0 }
                 && size.HiddenSize % size.HeadCount == 0 && size.HiddenSize / size.HeadCount % 2 == 0 && size.HeadCount % size.KeyValueHeadCount == 0,
                 $"size '{size.Name}'", "a hidden size that its heads divide into even head sizes, and heads that the key/value heads divide");
+            Require(size.LearningRateFactor is null or (> 0 and <= 1), $"size '{size.Name}'", "a learning_rate_factor above 0, at most 1");
         }
 
         foreach (StudyObjective objective in Objectives)

@@ -74,6 +74,26 @@ public sealed class StudyRunnerTests : IDisposable
         Assert.Equal(expected.Measures[0].Ndcg10PerQuery, actual.Measures[0].Ndcg10PerQuery);
     }
 
+    /// <summary>Another factor is another cell, that of the size alone; half the factor is half the rate of all objectives.</summary>
+    [Fact]
+    public void ASizesLearningRatesAreMultipliedByItsFactor()
+    {
+        string[] cells = ["a-sparse-CL-s1", "b-sparse-CL-s1"];
+        Runner(WritePlan(), "out", cells).Run(new Silent(), CancellationToken.None);
+        string plan = WritePlan();
+        string text = File.ReadAllText(plan);
+        File.WriteAllText(plan, text.Replace("\"name\": \"b\",", "\"name\": \"b\", \"learning_rate_factor\": 0.5,", StringComparison.Ordinal));
+        Assert.Equal("a-sparse-CL-s1", Assert.Single(Runner(plan, "out", cells).Records()).Cell);
+        List<int> trained = [];
+        Runner(plan, "out", cells).Run(new Silent { AfterStep = trained.Add }, CancellationToken.None);
+        Assert.NotEmpty(trained);
+        double withFactor = Runner(plan, "out", cells).Records().Single(r => r.Size == "b").FinalLoss;
+
+        File.WriteAllText(plan, text.Replace("1e-3", "5e-4", StringComparison.Ordinal));
+        Runner(plan, "half", "b-sparse-CL-s1").Run(new Silent(), CancellationToken.None);
+        Assert.Equal(withFactor, Assert.Single(Runner(plan, "half", "b-sparse-CL-s1").Records()).FinalLoss);
+    }
+
     [Fact]
     public void TasksOfAnArrayJobShareAStudy()
     {
@@ -105,6 +125,7 @@ public sealed class StudyRunnerTests : IDisposable
     [InlineData("\"budget_flops\": 1e8", "\"budget_flops\": -1", "budget_flops")]
     [InlineData("\"nce\"", "\"nec\"", "no objective 'nec'")]
     [InlineData("\"head_count\": 2", "\"head_count\": 3", "size 'a'")]
+    [InlineData("\"head_count\": 2", "\"head_count\": 2, \"learning_rate_factor\": 0", "learning_rate_factor")]
     [InlineData("\"seeds\"", "\"sedes\"", "sedes")]
     [InlineData("\"name\": \"CL\"", "\"name\": \"../CL\"", "objectives")]
     public void AMistakeInThePlanIsNamed(string from, string to, string named)
